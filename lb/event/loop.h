@@ -1,0 +1,38 @@
+// One libuv loop with its clock and its mailbox. Owner: the thread that runs it; every method but `post` and
+// `stop` belongs to that thread. Handles must be gone before the loop: its destructor aborts and prints what
+// is left.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "lb/event/time.h"
+
+struct uv_loop_s;
+
+namespace vipward {
+
+class Loop {
+ public:
+  Loop();
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  // Runs until stop().
+  void run();
+  // Makes run() return after what was posted before. Any thread; before run() too.
+  void stop();
+  // The door between threads: `task` runs on the loop's thread, in order. Any thread, never blocks for long.
+  // Tasks posted after the last run() are destroyed unrun.
+  void post(std::function<void()> task);
+
+  TimePoint now() const { return Clock::now(); }
+  uv_loop_s* raw();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace vipward

@@ -1,0 +1,38 @@
+#include "lb/event/timer.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace vipward {
+
+Timer::Timer(Loop& loop, std::function<void()> on_fire)
+    : loop_(loop),
+      on_fire_(std::make_shared<std::function<void()>>(std::move(on_fire))),
+      handle_(new uv_timer_t) {
+  require_uv(uv_timer_init(loop_.raw(), handle_.get()), "uv_timer_init");
+  handle_->data = this;
+}
+
+void Timer::arm_at(TimePoint deadline) {
+  arm_after(deadline - loop_.now());
+}
+
+void Timer::arm_after(Duration delay) {
+  // libuv counts from the time it cached at the start of the turn, which may be long ago.
+  uv_update_time(loop_.raw());
+  const auto rounded = std::chrono::ceil<std::chrono::milliseconds>(std::max(delay, Duration::zero()));
+  require_uv(uv_timer_start(
+                 handle_.get(),
+                 [](uv_timer_t* timer) {
+                   const auto keep = static_cast<Timer*>(timer->data)->on_fire_;
+                   (*keep)();
+                 },
+                 static_cast<std::uint64_t>(rounded.count()), 0),
+             "uv_timer_start");
+}
+
+void Timer::cancel() {
+  uv_timer_stop(handle_.get());
+}
+
+}  // namespace vipward

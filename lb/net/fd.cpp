@@ -1,0 +1,14 @@
+#include "lb/net/fd.h"
+
+#include <unistd.h>
+
+namespace vipward {
+
+void Fd::reset(int fd) {
+  // Linux frees the number even when close() says EINTR: never try again (close(2), "Dealing with error
+  // returns").
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = fd;
+}
+
+}  // namespace vipward

@@ -1,0 +1,136 @@
+#include "lb/net/socket.h"
+
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+namespace vipward {
+namespace {
+
+constexpr int kBacklog = 4096;  // the kernel caps it at net.core.somaxconn
+
+[[noreturn]] void fail(const std::string& what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
+
+template <class T>
+bool set_option(int fd, int level, int name, const T& value) {
+  return setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
+
+sockaddr_un unix_address(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    errno = ENAMETOOLONG;
+    fail(path);
+  }
+  std::memcpy(address.sun_path, path.data(), path.size());
+  return address;
+}
+
+// Whether somebody accepts on the socket file `path`.
+bool is_answered(const sockaddr_un& address) {
+  const Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!probe) return false;
+  if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return true;
+  return errno == EAGAIN;  // unix(7): the queue of a living listener is full
+}
+
+}  // namespace
+
+Fd listen_tcp(const SocketAddress& address) {
+  const std::string what = "cannot listen on " + address.to_string();
+  Fd fd(::socket(address.ip().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) fail(what);
+  const bool is_v6 = !address.ip().is_v4();
+  if (!set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1) ||
+      !set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1) ||
+      !set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1) ||
+      // "[::]:6443" and "0.0.0.0:6443" are two listeners, as the configuration says.
+      (is_v6 && !set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1))) {
+    fail(what);
+  }
+  set_reset_on_close(fd.get());
+  sockaddr_storage storage{};
+  const socklen_t size = address.to_sockaddr(storage);
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), size) != 0) fail(what);
+  if (listen(fd.get(), kBacklog) != 0) fail(what);
+  return fd;
+}
+
+Fd listen_unix(const std::string& path, const UnixSocketRights& rights) {
+  const std::string what = "cannot listen on " + path;
+  const sockaddr_un address = unix_address(path);
+  if (is_answered(address)) {
+    errno = EADDRINUSE;
+    fail(what);
+  }
+  struct stat status {};
+  if (lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode)) unlink(path.c_str());
+  Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) fail(what);
+  // unix(7), Linux: the file is made with the socket's own mode less the umask; until listen() nobody gets in
+  // anyway.
+  if (fchmod(fd.get(), 0600) != 0) fail(what);
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) fail(what);
+  if (rights.group && chown(path.c_str(), static_cast<uid_t>(-1), *rights.group) != 0) fail(what);
+  if (chmod(path.c_str(), rights.mode) != 0) fail(what);
+  if (listen(fd.get(), 64) != 0) fail(what);
+  return fd;
+}
+
+Fd accept_from(int listener, SocketAddress& peer) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  Fd fd(accept4(listener, reinterpret_cast<sockaddr*>(&storage), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (fd) peer = SocketAddress::from_sockaddr(storage);
+  return fd;
+}
+
+Fd open_tcp(int family) {
+  Fd fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) return fd;
+  set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);
+  set_reset_on_close(fd.get());
+  return fd;
+}
+
+int start_connect(int fd, const SocketAddress& address) {
+  sockaddr_storage storage{};
+  const socklen_t size = address.to_sockaddr(storage);
+  return connect(fd, reinterpret_cast<const sockaddr*>(&storage), size) == 0 ? 0 : errno;
+}
+
+int take_error(int fd) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+}
+
+void set_keepalive(int fd, const Keepalive& keepalive) {
+  set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, static_cast<int>(keepalive.idle.count()));
+  set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, static_cast<int>(keepalive.interval.count()));
+  set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, keepalive.count);
+}
+
+void set_user_timeout(int fd, std::chrono::milliseconds timeout) {
+  set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<unsigned>(timeout.count()));
+}
+
+void set_reset_on_close(int fd) {
+  set_option(fd, SOL_SOCKET, SO_LINGER, linger{.l_onoff = 1, .l_linger = 0});
+}
+
+void set_orderly_close(int fd) {
+  set_option(fd, SOL_SOCKET, SO_LINGER, linger{.l_onoff = 0, .l_linger = 0});
+}
+
+}  // namespace vipward

@@ -1,0 +1,55 @@
+// TCP and unix sockets: the system calls and options vipward uses, wrapped once. Any thread.
+// Every socket is non-blocking and close-on-exec.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "lb/net/address.h"
+#include "lb/net/fd.h"
+
+namespace vipward {
+
+// A listening TCP socket. It carries SO_REUSEADDR, SO_REUSEPORT (one listener per worker on the same
+// address), TCP_NODELAY and SO_LINGER 0, which accepted sockets inherit: a process that dies leaves resets
+// behind, not ends of stream that look complete. Throws std::system_error that names the address. Start-up
+// only.
+Fd listen_tcp(const SocketAddress& address);
+
+// A listening unix socket with exactly these rights, there from the first moment. A socket file that nobody
+// listens on is replaced; one that somebody answers on is an error. Throws std::system_error. Start-up only.
+struct UnixSocketRights {
+  mode_t mode = 0600;
+  std::optional<gid_t> group;
+};
+Fd listen_unix(const std::string& path, const UnixSocketRights& rights);
+
+// One accepted connection; an empty Fd leaves errno.
+Fd accept_from(int listener, SocketAddress& peer);
+
+// A TCP socket towards a backend: TCP_NODELAY, SO_LINGER 0. An empty Fd leaves errno (EMFILE, ENFILE,
+// ENOBUFS).
+Fd open_tcp(int family);
+// 0: connected; EINPROGRESS: wait until writable, then ask take_error; anything else: failed.
+int start_connect(int fd, const SocketAddress& address);
+// SO_ERROR, which the kernel clears by telling it; 0 if there is none.
+int take_error(int fd);
+
+// tcp(7) TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT; on a listener: for all that it accepts.
+struct Keepalive {
+  std::chrono::seconds idle{10};
+  std::chrono::seconds interval{5};
+  int count = 3;
+};
+void set_keepalive(int fd, const Keepalive& keepalive);
+// tcp(7) TCP_USER_TIMEOUT; 0: the kernel's default.
+void set_user_timeout(int fd, std::chrono::milliseconds timeout);
+
+// What close(2) does from now on: reset, or end in order while the kernel delivers what is queued.
+void set_reset_on_close(int fd);
+void set_orderly_close(int fd);
+
+}  // namespace vipward

@@ -1,0 +1,89 @@
+#include "lb/proxy/relay.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+
+namespace vipward {
+namespace {
+
+// send(2) that says nothing by signal. Negative: -errno.
+ssize_t send_some(int sink, std::span<const std::byte> bytes) {
+  for (;;) {
+    const ssize_t sent = send(sink, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent >= 0) return sent;
+    if (errno != EINTR) return -errno;
+  }
+}
+
+ssize_t receive_some(int source, std::span<std::byte> buffer) {
+  for (;;) {
+    const ssize_t received = recv(source, buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (received >= 0) return received;
+    if (errno != EINTR) return -errno;
+  }
+}
+
+}  // namespace
+
+Relay::Status Relay::advance(int source, int sink, std::span<std::byte> buffer, std::size_t budget_bytes) {
+  if (status_ == Status::Finished) return status_;
+  if (!flush(sink)) return status_;
+  std::size_t read_bytes = 0;
+  while (!source_ended_) {
+    if (read_bytes >= budget_bytes) return status_ = Status::BudgetUsed;
+    const ssize_t received = receive_some(source, buffer);
+    if (received == -EAGAIN) return status_ = Status::AwaitsSource;
+    if (received < 0) return fail(Status::SourceFailed, static_cast<int>(-received));
+    if (received == 0) {
+      source_ended_ = true;
+      break;
+    }
+    const auto data = buffer.first(static_cast<std::size_t>(received));
+    read_bytes += data.size();
+    ssize_t sent = send_some(sink, data);
+    if (sent == -EAGAIN) sent = 0;
+    if (sent < 0) return fail(Status::SinkFailed, static_cast<int>(-sent));
+    bytes_ += static_cast<std::uint64_t>(sent);
+    const auto rest = data.subspan(static_cast<std::size_t>(sent));
+    if (rest.empty()) continue;
+    unsent_.assign(rest.begin(), rest.end());
+    // A short send may leave room that no further event announces: only EAGAIN promises one.
+    if (!flush(sink)) return status_;
+  }
+  return finish(sink);
+}
+
+Relay::Status Relay::fail(Status status, int error) {
+  error_ = error;
+  return status_ = status;
+}
+
+bool Relay::flush(int sink) {
+  while (sent_of_unsent_ < unsent_.size()) {
+    const ssize_t sent = send_some(sink, unsent());
+    if (sent == -EAGAIN) {
+      status_ = Status::AwaitsSink;
+      return false;
+    }
+    if (sent < 0) {
+      fail(Status::SinkFailed, static_cast<int>(-sent));
+      return false;
+    }
+    bytes_ += static_cast<std::uint64_t>(sent);
+    sent_of_unsent_ += static_cast<std::size_t>(sent);
+  }
+  if (!unsent_.empty()) {
+    std::vector<std::byte>().swap(unsent_);
+    sent_of_unsent_ = 0;
+  }
+  return true;
+}
+
+Relay::Status Relay::finish(int sink) {
+  // ENOTCONN: the sink was reset meanwhile; its own event tells.
+  if (shutdown(sink, SHUT_WR) != 0) return fail(Status::SinkFailed, errno);
+  return status_ = Status::Finished;
+}
+
+}  // namespace vipward

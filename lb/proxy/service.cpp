@@ -1,0 +1,93 @@
+#include "lb/proxy/service.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace vipward {
+namespace {
+
+std::unique_ptr<Picker> make_picker(BalanceAlgorithm algorithm) {
+  return algorithm == BalanceAlgorithm::RoundRobin ? make_round_robin() : make_least_connections();
+}
+
+}  // namespace
+
+Service::Service(std::size_t index, ServiceConfig config, ProxyLoad& load, ServiceCounters& counters,
+                 Log& log)
+    : index_(index),
+      config_(std::move(config)),
+      proxy_load_(load),
+      load_(load.services[index]),
+      counters_(counters),
+      log_(log),
+      picker_(make_picker(config_.balance)),
+      standings_(config_.backends.size()),
+      views_(config_.backends.size()) {}
+
+std::optional<RejectReason> Service::refusal_of(const IpAddress& client) {
+  const auto& allow = config_.allow;
+  if (!allow.empty() &&
+      std::none_of(allow.begin(), allow.end(), [&](const Cidr& cidr) { return cidr.contains(client); })) {
+    return RejectReason::NotAllowed;
+  }
+  const bool full = is_full();
+  say_limit(full);
+  if (full) return RejectReason::Limit;
+  const bool fail_open = config_.when_none_ready == WhenNoneReady::FailOpen;
+  const bool any = std::any_of(standings_.begin(), standings_.end(), [&](const BackendStanding& standing) {
+    return attempt_round(standing.state, fail_open).has_value();
+  });
+  return any ? std::nullopt : std::optional(RejectReason::NoBackend);
+}
+
+void Service::enter() {
+  load_.sessions.fetch_add(1, std::memory_order_relaxed);
+  proxy_load_.sessions.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Service::leave() {
+  load_.sessions.fetch_sub(1, std::memory_order_relaxed);
+  proxy_load_.sessions.fetch_sub(1, std::memory_order_relaxed);
+}
+
+bool Service::is_full() const {
+  if (config_.max_connections != 0) {
+    return load_.sessions.load(std::memory_order_relaxed) >= config_.max_connections;
+  }
+  return proxy_load_.sessions.load(std::memory_order_relaxed) >= proxy_load_.capacity;
+}
+
+void Service::say_limit(bool biting) {
+  if (biting == limit_bites_) return;
+  limit_bites_ = biting;
+  if (biting) {
+    log_.warn("connection limit reached, new clients are reset",
+              {{"service", config_.name}, {"connections", load_.sessions.load(std::memory_order_relaxed)}});
+  } else {
+    log_.info("below the connection limit again", {{"service", config_.name}});
+  }
+}
+
+bool Service::is_another_ready(std::size_t backend) const {
+  for (std::size_t i = 0; i < standings_.size(); ++i) {
+    if (i != backend && standings_[i].state == BackendState::Ready) return true;
+  }
+  return false;
+}
+
+std::span<const ConnectPlan::View> Service::views() {
+  for (std::size_t i = 0; i < views_.size(); ++i) {
+    views_[i] = {.state = standings_[i].state,
+                 .weight = config_.backends[i].weight,
+                 .connections = load_.backends[i].load(std::memory_order_relaxed)};
+  }
+  return views_;
+}
+
+ConnectPlan::Limits Service::connect_limits() const {
+  return {.attempt = config_.connect_timeout,
+          .deadline = config_.connect_deadline,
+          .fail_open = config_.when_none_ready == WhenNoneReady::FailOpen};
+}
+
+}  // namespace vipward

@@ -1,0 +1,326 @@
+#include "lb/proxy/session.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+#include <variant>
+
+#include "lb/net/socket.h"
+
+namespace vipward {
+namespace {
+
+using Side = SessionEnd::Side;
+
+// What one direction may read in a turn before others get theirs.
+constexpr std::size_t kTurnBudgetBytes = 256 * 1024;
+// How often a session without a descriptor for its backend side tries again.
+constexpr std::chrono::milliseconds kDescriptorRetry{50};
+
+bool is_shortage(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+EndReason failure_of(Side side, int error) {
+  const bool lost = error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH || error == ENETDOWN;
+  if (side == Side::Client) return lost ? EndReason::ClientLost : EndReason::ClientReset;
+  return lost ? EndReason::BackendLost : EndReason::BackendReset;
+}
+
+// Ends that are no abort: what the kernel has still to deliver is delivered. A bare TCP probe is owed no
+// reset.
+bool is_orderly(EndReason reason) {
+  return reason == EndReason::ClientClosed || reason == EndReason::BackendClosed ||
+         reason == EndReason::ClientLeft;
+}
+
+Side other(Side side) {
+  return side == Side::Client ? Side::Backend : Side::Client;
+}
+
+}  // namespace
+
+Session::Session(SessionContext& context, Service& service, Fd client, const SocketAddress& client_address)
+    : context_(context), service_(service) {
+  record_.service = service.index();
+  record_.client = std::move(client);
+  record_.client_address = client_address;
+  record_.accepted_at = context.loop.now();
+  service_.enter();
+}
+
+void Session::start() {
+  if (!context_.poller.add(record_.client.get(), client_end_)) {
+    context_.on_no_descriptors(errno);
+    return end(EndReason::NoDescriptors);
+  }
+  const auto timeout = service_.config().first_data_timeout;
+  if (!timeout) return on_first_data();
+  // The first event comes by itself: EPOLL_CTL_ADD reports what is readable already.
+  context_.deadlines.arm(*this, record_.accepted_at + *timeout);
+}
+
+void Session::on_events(Side side, SocketEvents events) {
+  switch (record_.phase) {
+    case SessionPhase::FirstData: {
+      char first;
+      const ssize_t peeked = recv(record_.client.get(), &first, 1, MSG_PEEK | MSG_DONTWAIT);
+      if (peeked > 0) return on_first_data();
+      if (peeked == 0) return end(EndReason::ClientLeft);
+      if (errno != EAGAIN && errno != EINTR) return end(failure_of(Side::Client, errno));
+      return;
+    }
+    case SessionPhase::Connecting:
+      // What the client sends or ends meanwhile waits in the kernel until the relays start.
+      if (side == Side::Backend) return on_attempt_event(events);
+      if (events.failed) return check_failure(Side::Client);
+      return;
+    case SessionPhase::Relaying:
+      return on_relay_events(side, events);
+    case SessionPhase::Ended:
+      return;  // a later event of the batch in which it ended
+  }
+}
+
+void Session::on_first_data() {
+  record_.phase = SessionPhase::Connecting;
+  record_.plan.begin(context_.loop.now(), service_.connect_limits());
+  connect_next();
+}
+
+void Session::connect_next() {
+  for (;;) {
+    const auto step =
+        record_.plan.next(context_.loop.now(), service_.views(), service_.picker(), context_.random);
+    if (std::holds_alternative<ConnectPlan::Exhausted>(step)) return end(EndReason::NoBackend);
+    if (std::holds_alternative<ConnectPlan::DeadlinePassed>(step)) {
+      return end(record_.backend ? EndReason::ConnectDeadline : EndReason::NoDescriptors);
+    }
+    if (start_attempt(std::get<ConnectPlan::Attempt>(step))) return;
+  }
+}
+
+// True: under way, or waiting. False: failed at once, the next one's turn.
+bool Session::start_attempt(const ConnectPlan::Attempt& attempt) {
+  const SocketAddress& address = service_.backend(attempt.backend).address;
+  record_.attempt_started_at = context_.loop.now();
+  record_.backend_socket = open_tcp(address.ip().family());
+  if (!record_.backend_socket && is_shortage(errno)) {
+    context_.on_no_descriptors(errno);
+    record_.plan.take_back(attempt.backend);
+    wait_for_descriptor();
+    return true;
+  }
+  record_.backend = attempt.backend;
+  service_.load().backends[attempt.backend].fetch_add(1, std::memory_order_relaxed);
+  if (!record_.backend_socket) {  // EAFNOSUPPORT: no IPv6 here
+    on_attempt_failed(errno);
+    return false;
+  }
+  const int fd = record_.backend_socket.get();
+  const KeepaliveConfig& keepalive = service_.config().keepalive;
+  set_keepalive(fd, {.idle = keepalive.idle, .interval = keepalive.interval, .count = keepalive.count});
+  if (service_.config().tcp_user_timeout.count() > 0)
+    set_user_timeout(fd, service_.config().tcp_user_timeout);
+  const int error = start_connect(fd, address);
+  // Added only now: an unconnected socket would report EPOLLHUP.
+  if ((error == 0 || error == EINPROGRESS) && context_.poller.add(fd, backend_end_)) {
+    context_.deadlines.arm(*this, attempt.give_up_at);
+    return true;
+  }
+  on_attempt_failed(error == 0 || error == EINPROGRESS ? errno : error);
+  return false;
+}
+
+void Session::wait_for_descriptor() {
+  record_.backend.reset();
+  context_.deadlines.arm(*this, std::min(context_.loop.now() + kDescriptorRetry, record_.plan.deadline()));
+}
+
+void Session::on_attempt_event(SocketEvents events) {
+  const int error = take_error(record_.backend_socket.get());
+  if (error != 0) {
+    on_attempt_failed(error);
+    return connect_next();
+  }
+  if (events.writable) on_established();
+}
+
+void Session::on_attempt_failed(int error) {
+  service_.counters().backends[*record_.backend].connect_failures.add();
+  if (context_.log.enabled(LogLevel::Debug)) {
+    context_.log.debug("connect failed",
+                       {{"service", service_.config().name},
+                        {"backend", service_.backend(*record_.backend).name},
+                        {"client", record_.client_address.to_string()},
+                        {"error", std::error_code(error, std::generic_category()).message()}});
+  }
+  if (error == ECONNREFUSED || error == ECONNRESET) {
+    context_.on_connect_refused({.service = record_.service, .backend = *record_.backend});
+  }
+  drop_attempt();
+}
+
+void Session::drop_attempt() {
+  if (!record_.backend) return;
+  record_.backend_socket.reset();
+  service_.load().backends[*record_.backend].fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Session::on_established() {
+  const TimePoint now = context_.loop.now();
+  record_.phase = SessionPhase::Relaying;
+  record_.established_at = now;
+  record_.last_activity_at = now;
+  record_.own_address = SocketAddress::local_of(record_.backend_socket.get());
+  BackendCounters& counters = service_.counters().backends[*record_.backend];
+  counters.sessions.add();
+  counters.connect_duration.observe(now - record_.attempt_started_at);
+  context_.deadlines.cancel(*this);
+  arm_relay_deadline();
+  advance(Side::Client);
+  if (!has_ended()) advance(Side::Backend);
+}
+
+int Session::socket_of(Side side) const {
+  return side == Side::Client ? record_.client.get() : record_.backend_socket.get();
+}
+Relay& Session::relay_from(Side side) {
+  return side == Side::Client ? record_.to_backend : record_.to_client;
+}
+Relay& Session::relay_to(Side side) {
+  return relay_from(other(side));
+}
+
+void Session::on_relay_events(Side side, SocketEvents events) {
+  const Relay& reading = relay_from(side);
+  if (events.readable && !reading.is_finished() && reading.status() != Relay::Status::AwaitsSink)
+    advance(side);
+  if (!has_ended() && events.writable && relay_to(side).status() == Relay::Status::AwaitsSink)
+    advance(other(side));
+  if (!has_ended() && events.failed) check_failure(side);
+}
+
+// Moves what can be moved from `source`, and draws the conclusions.
+void Session::advance(Side source) {
+  Relay& relay = relay_from(source);
+  const bool was_finished = relay.is_finished();
+  const std::uint64_t bytes_before = relay.bytes();
+  const auto status =
+      relay.advance(socket_of(source), socket_of(other(source)), context_.buffer, kTurnBudgetBytes);
+  if (const std::uint64_t moved = relay.bytes() - bytes_before; moved > 0) {
+    BackendCounters& counters = service_.counters().backends[*record_.backend];
+    (source == Side::Client ? counters.bytes_to_backend : counters.bytes_to_client).add(moved);
+    record_.last_activity_at = context_.loop.now();
+  }
+  switch (status) {
+    case Relay::Status::AwaitsSource:
+    case Relay::Status::AwaitsSink:
+      return;
+    case Relay::Status::BudgetUsed:
+      if (!std::exchange(waits_for_turn_, true)) context_.on_more_to_do(*this);
+      return;
+    case Relay::Status::SourceFailed:
+      return end(failure_of(source, relay.error()));
+    case Relay::Status::SinkFailed:
+      return end(failure_of(other(source), relay.error()));
+    case Relay::Status::Finished:
+      break;
+  }
+  if (was_finished) return;
+  if (relay_to(source).is_finished()) {
+    return end(record_.client_finished_first ? EndReason::ClientClosed : EndReason::BackendClosed);
+  }
+  record_.client_finished_first = source == Side::Client;
+  record_.last_activity_at = context_.loop.now();
+  arm_relay_deadline();
+}
+
+void Session::on_turn() {
+  waits_for_turn_ = false;
+  for (const Side side : {Side::Client, Side::Backend}) {
+    if (!has_ended() && relay_from(side).status() == Relay::Status::BudgetUsed) advance(side);
+  }
+}
+
+// A socket failed whose own direction is not being read: only SO_ERROR knows. An EPOLLHUP without an error is
+// the ordinary last event of a socket whose two directions are shut.
+void Session::check_failure(Side side) {
+  if (record_.phase == SessionPhase::Relaying && relay_from(side).status() == Relay::Status::BudgetUsed)
+    return;
+  if (const int error = take_error(socket_of(side)); error != 0) end(failure_of(side, error));
+}
+
+// One entry stands for both limits; it is armed lazily: activity moves no timer, a deadline that comes too
+// early is armed again.
+void Session::arm_relay_deadline() {
+  const ServiceConfig& config = service_.config();
+  const bool half_closed = record_.to_backend.is_finished() || record_.to_client.is_finished();
+  Duration limit = config.idle_timeout;
+  if (half_closed && (limit == Duration::zero() || config.half_close_timeout < limit))
+    limit = config.half_close_timeout;
+  if (limit == Duration::zero()) return;
+  context_.deadlines.arm(*this, record_.last_activity_at + limit);
+}
+
+void Session::on_deadline(TimePoint now) {
+  switch (record_.phase) {
+    case SessionPhase::FirstData:
+      return end(EndReason::FirstDataTimeout);
+    case SessionPhase::Connecting:
+      if (record_.backend_socket) on_attempt_failed(ETIMEDOUT);
+      return connect_next();
+    case SessionPhase::Relaying:
+      arm_relay_deadline();
+      if (!is_armed() || deadline() > now) return;
+      return end(record_.to_backend.is_finished() || record_.to_client.is_finished()
+                     ? EndReason::HalfCloseTimeout
+                     : EndReason::IdleTimeout);
+    case SessionPhase::Ended:
+      return;
+  }
+}
+
+void Session::end(EndReason reason) {
+  if (has_ended()) return;
+  const TimePoint now = context_.loop.now();
+  if (is_orderly(reason)) {
+    set_orderly_close(record_.client.get());
+    if (record_.backend_socket) set_orderly_close(record_.backend_socket.get());
+  }
+  ServiceCounters& counters = service_.counters();
+  counters.closed[static_cast<std::size_t>(reason)].add();
+  counters.duration.observe(now - record_.accepted_at);
+  context_.deadlines.cancel(*this);
+  if (record_.backend_socket) drop_attempt();
+  record_.client.reset();
+  service_.leave();
+  record_.phase = SessionPhase::Ended;
+  log_end(reason, now);
+  context_.on_ended(*this);
+}
+
+void Session::log_end(EndReason reason, TimePoint now) const {
+  if (!service_.config().access_log) return;
+  // Bare TCP probes of a neighbour's health check would drown everything else.
+  const LogLevel level = reason == EndReason::ClientLeft ? LogLevel::Debug : LogLevel::Info;
+  if (!context_.log.enabled(level)) return;
+  const bool established = record_.established_at != TimePoint{};
+  context_.log.write(
+      level, "session ended",
+      {{"service", service_.config().name},
+       {"client", record_.client_address.to_string()},
+       {"own", established ? record_.own_address.to_string() : "-"},
+       {"backend", record_.backend ? std::string_view(service_.backend(*record_.backend).name) : "-"},
+       {"duration_seconds", now - record_.accepted_at},
+       {"connect_seconds",
+        established ? record_.established_at - record_.attempt_started_at : Duration::zero()},
+       {"bytes_to_backend", record_.to_backend.bytes()},
+       {"bytes_to_client", record_.to_client.bytes()},
+       {"reason", to_string(reason)}});
+}
+
+}  // namespace vipward

@@ -1,0 +1,82 @@
+// One client, served by one backend: accept -> first client bytes -> connect, with the next backend on
+// failure -> relay both ways -> end, with an EndReason. Knows nothing of other sessions or of how many
+// workers there are. Owner: the worker's SessionTable; worker thread. When it has ended it says so through
+// SessionContext::on_ended, and is freed only after the event batch.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <span>
+
+#include "lb/event/random.h"
+#include "lb/log/log.h"
+#include "lb/proxy/service.h"
+#include "lb/proxy/session_deadlines.h"
+#include "lb/proxy/session_poller.h"
+#include "lb/proxy/session_record.h"
+
+namespace vipward {
+
+// What a worker lends its sessions.
+struct SessionContext {
+  Loop& loop;
+  SessionPoller& poller;
+  SessionDeadlines& deadlines;
+  Random& random;
+  Log& log;
+  std::span<std::byte> buffer;                        // one per worker: relays copy through it
+  std::function<void(Session&)> on_more_to_do;        // call on_turn() next turn
+  std::function<void(Session&)> on_ended;             // the session's last words
+  std::function<void(BackendId)> on_connect_refused;  // worth a check at once
+  std::function<void(int error)> on_no_descriptors;   // EMFILE and the like
+};
+
+class Session : public DeadlineQueue::Entry {
+ public:
+  Session(SessionContext& context, Service& service, Fd client, const SocketAddress& client_address);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // May end the session.
+  void start();
+  void on_events(SessionEnd::Side side, SocketEvents events);
+  void on_turn();
+  void on_deadline(TimePoint now);
+  // Ends it with a reset to both sides. Harmless if it has ended.
+  void abort(EndReason reason) { end(reason); }
+
+  const SessionRecord& record() const { return record_; }
+  bool has_ended() const { return record_.phase == SessionPhase::Ended; }
+
+ private:
+  friend class SessionTable;
+
+  void on_first_data();
+  void connect_next();
+  bool start_attempt(const ConnectPlan::Attempt& attempt);
+  void wait_for_descriptor();
+  void on_attempt_event(SocketEvents events);
+  void on_attempt_failed(int error);
+  void drop_attempt();
+  void on_established();
+
+  int socket_of(SessionEnd::Side side) const;
+  Relay& relay_from(SessionEnd::Side side);
+  Relay& relay_to(SessionEnd::Side side);
+  void advance(SessionEnd::Side source);
+  void on_relay_events(SessionEnd::Side side, SocketEvents events);
+  void check_failure(SessionEnd::Side side);
+  void arm_relay_deadline();
+  void end(EndReason reason);
+  void log_end(EndReason reason, TimePoint now) const;
+
+  SessionContext& context_;
+  Service& service_;
+  SessionRecord record_;
+  SessionEnd client_end_{this, SessionEnd::Side::Client};
+  SessionEnd backend_end_{this, SessionEnd::Side::Backend};
+  bool waits_for_turn_ = false;
+  std::size_t table_position_ = 0;  // SessionTable's
+};
+
+}  // namespace vipward

@@ -1,0 +1,52 @@
+#include "lb/proxy/session_poller.h"
+
+#include <sys/epoll.h>
+
+#include <array>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+namespace vipward {
+namespace {
+
+Fd make_epoll() {
+  Fd fd(epoll_create1(EPOLL_CLOEXEC));
+  if (!fd) throw std::system_error(errno, std::generic_category(), "epoll_create1");
+  return fd;
+}
+
+}  // namespace
+
+SessionPoller::SessionPoller(Loop& loop, std::function<void(SessionEnd&, SocketEvents)> on_events,
+                             std::function<void()> on_batch_end)
+    : on_events_(std::move(on_events)),
+      on_batch_end_(std::move(on_batch_end)),
+      epoll_(make_epoll()),
+      poll_(loop, epoll_.get(), [this](Poll::Ready) { dispatch(); }) {
+  poll_.watch({.read = true});
+}
+
+bool SessionPoller::add(int fd, SessionEnd& end) {
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.data.ptr = &end;
+  return epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+void SessionPoller::dispatch() {
+  // One batch per turn: what remains keeps the uv_poll handle readable, and timers and mailbox get their
+  // turn.
+  std::array<epoll_event, 256> events;
+  const int count = epoll_wait(epoll_.get(), events.data(), events.size(), 0);
+  for (int i = 0; i < count; ++i) {
+    const epoll_event& event = events[static_cast<std::size_t>(i)];
+    on_events_(*static_cast<SessionEnd*>(event.data.ptr),
+               {.readable = (event.events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0,
+                .writable = (event.events & EPOLLOUT) != 0,
+                .failed = (event.events & (EPOLLERR | EPOLLHUP)) != 0});
+  }
+  on_batch_end_();
+}
+
+}  // namespace vipward

@@ -1,0 +1,50 @@
+// The worker's own edge-triggered epoll, one uv_poll handle of its libuv loop. Each socket of a session is
+// added once for its whole life, with every event it may ever want; closing it takes it out (epoll(7): the
+// last descriptor of the description). One uv_poll handle per socket would cost an EPOLL_CTL_DEL and an ADD
+// at every change of interest. Owner: a worker; its thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "lb/event/poll.h"
+#include "lb/net/fd.h"
+
+namespace vipward {
+
+class Session;
+
+// Which socket of which session an event belongs to. Lives in the session.
+struct SessionEnd {
+  enum class Side : std::uint8_t { Client, Backend };
+  Session* session = nullptr;
+  Side side = Side::Client;
+};
+
+// What epoll said of a socket.
+struct SocketEvents {
+  bool readable = false;  // data, an end or an error to be read
+  bool writable = false;
+  bool failed = false;  // an error is pending, or both directions are shut
+};
+
+class SessionPoller {
+ public:
+  // `on_events` for each event of a batch, `on_batch_end` after it: sessions that ended meanwhile must live
+  // until then, as later events of the batch may still point at them.
+  SessionPoller(Loop& loop, std::function<void(SessionEnd&, SocketEvents)> on_events,
+                std::function<void()> on_batch_end);
+
+  // False leaves errno (ENOMEM, ENOSPC: fs.epoll.max_user_watches).
+  bool add(int fd, SessionEnd& end);
+
+ private:
+  void dispatch();
+
+  std::function<void(SessionEnd&, SocketEvents)> on_events_;
+  std::function<void()> on_batch_end_;
+  Fd epoll_;
+  Poll poll_;
+};
+
+}  // namespace vipward

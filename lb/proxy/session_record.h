@@ -1,0 +1,42 @@
+// A session's whole state as a value: what a handover will carry to the next generation. The Session around
+// it adds only its place in a worker (epoll registration, deadline, queues). Worker thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "lb/event/time.h"
+#include "lb/net/address.h"
+#include "lb/net/fd.h"
+#include "lb/proxy/connect_plan.h"
+#include "lb/proxy/relay.h"
+
+namespace vipward {
+
+enum class SessionPhase : std::uint8_t {
+  FirstData,   // accepted, waiting for the client's first byte
+  Connecting,  // an attempt towards `backend` is under way, or waits for a descriptor
+  Relaying,
+  Ended,
+};
+
+struct SessionRecord {
+  std::size_t service = 0;
+  SessionPhase phase = SessionPhase::FirstData;
+  Fd client;
+  Fd backend_socket;
+  SocketAddress client_address;
+  SocketAddress own_address;           // our end of the backend connection, known once it is established
+  std::optional<std::size_t> backend;  // chosen now or last
+  ConnectPlan plan;
+  Relay to_backend;
+  Relay to_client;
+  bool client_finished_first = false;  // meaningful once one direction is finished
+  TimePoint accepted_at{};
+  TimePoint attempt_started_at{};
+  TimePoint established_at{};
+  TimePoint last_activity_at{};  // bytes or an end passed on, either way
+};
+
+}  // namespace vipward

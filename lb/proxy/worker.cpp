@@ -1,0 +1,156 @@
+#include "lb/proxy/worker.h"
+
+#include <sys/socket.h>
+
+#include <system_error>
+#include <utility>
+
+#include "lb/net/socket.h"
+
+namespace vipward {
+namespace {
+
+// How soon accepting is tried again after a shortage when no session ends meanwhile.
+constexpr std::chrono::milliseconds kAcceptRetry{100};
+
+std::vector<std::unique_ptr<Service>> make_services(const std::vector<ServiceConfig>& configs,
+                                                    ProxyLoad& load, WorkerCounters& counters, Log& log) {
+  std::vector<std::unique_ptr<Service>> services;
+  for (std::size_t i = 0; i < configs.size(); ++i) {
+    services.push_back(std::make_unique<Service>(i, configs[i], load, counters.services[i], log));
+  }
+  return services;
+}
+
+}  // namespace
+
+Worker::Worker(Loop& loop, Log& log, const std::vector<ServiceConfig>& services,
+               std::vector<ServiceListener> listeners, ProxyLoad& load, WorkerCounters& counters,
+               std::function<void(BackendId)> on_connect_refused)
+    : loop_(loop),
+      log_(log),
+      counters_(counters),
+      load_(load),
+      buffer_(kBufferBytes),
+      services_(make_services(services, load, counters, log)),
+      poller_(
+          loop, [](SessionEnd& end, SocketEvents events) { end.session->on_events(end.side, events); },
+          [this] { bury_the_dead(); }),
+      deadlines_(
+          loop, [this](DeadlineQueue::Entry& due) { static_cast<Session&>(due).on_deadline(loop_.now()); },
+          [this] { bury_the_dead(); }),
+      next_turn_(loop, [this] { take_turn(); }),
+      accept_again_(loop, [this] { resume_accepting(); }),
+      evictor_(loop, sessions_, services_, [this] { bury_the_dead(); }),
+      loop_lag_(loop, counters.loop_lag),
+      context_{.loop = loop,
+               .poller = poller_,
+               .deadlines = deadlines_,
+               .random = random_,
+               .log = log,
+               .buffer = buffer_,
+               .on_more_to_do =
+                   [this](Session& session) {
+                     waiting_for_turn_.push_back(&session);
+                     next_turn_.start();
+                   },
+               .on_ended = [this](Session& session) { on_session_ended(session); },
+               .on_connect_refused = std::move(on_connect_refused),
+               .on_no_descriptors = [this](int error) { pause_accepting(error); }} {
+  for (ServiceListener& listener : listeners) open_acceptor(std::move(listener));
+}
+
+Worker::~Worker() {
+  stop();
+}
+
+void Worker::open_acceptor(ServiceListener listener) {
+  Service& service = *services_[listener.service];
+  // Accepted sockets inherit these (Linux copies the listener's options, net/ipv4/inet_connection_sock.c).
+  const KeepaliveConfig& keepalive = service.config().keepalive;
+  set_keepalive(listener.socket.get(),
+                {.idle = keepalive.idle, .interval = keepalive.interval, .count = keepalive.count});
+  set_user_timeout(listener.socket.get(), service.config().tcp_user_timeout);
+  acceptors_.push_back(std::make_unique<Acceptor>(
+      loop_, std::move(listener.socket),
+      Acceptor::Callbacks{.on_connection =
+                              [this, &service](Fd connection, const SocketAddress& peer) {
+                                admit(service, std::move(connection), peer);
+                              },
+                          .on_shortage = [this](int error) { pause_accepting(error); },
+                          .on_drained = [this] { on_listener_drained(); }}));
+}
+
+void Worker::admit(Service& service, Fd connection, const SocketAddress& peer) {
+  service.counters().accepted.add();
+  if (const auto reason = service.refusal_of(peer.ip())) {
+    service.counters().rejected[static_cast<std::size_t>(*reason)].add();
+    if (log_.enabled(LogLevel::Debug)) {
+      log_.debug(
+          "client refused",
+          {{"service", service.config().name}, {"client", peer.to_string()}, {"reason", to_string(*reason)}});
+    }
+    return;  // closing it resets it: the listener's SO_LINGER 0
+  }
+  sessions_.insert(std::make_unique<Session>(context_, service, std::move(connection), peer)).start();
+}
+
+void Worker::set_standing(BackendId backend, const BackendStanding& standing) {
+  services_[backend.service]->set_standing(backend.backend, standing);
+  evictor_.reconsider();
+}
+
+void Worker::stop() {
+  for (const auto& acceptor : acceptors_) {
+    // Listeners may be somebody else's too: shutdown(2) is what resets the queue, not the close.
+    ::shutdown(acceptor->listener(), SHUT_RDWR);
+  }
+  acceptors_.clear();
+  accept_again_.cancel();
+  while (!sessions_.living().empty()) sessions_.living().back()->abort(EndReason::Stopping);
+  bury_the_dead();
+}
+
+void Worker::pause_accepting(int error) {
+  if (!std::exchange(accepting_paused_, true)) {
+    for (const auto& acceptor : acceptors_) acceptor->pause();
+    accept_again_.arm_after(kAcceptRetry);
+  }
+  if (std::exchange(shortage_said_, true)) return;
+  counters_.accepting.store(false, std::memory_order_relaxed);
+  log_.warn("accepting pauses, clients wait in the kernel's queue",
+            {{"error", std::error_code(error, std::generic_category()).message()},
+             {"connections", load_.sessions.load(std::memory_order_relaxed)}});
+}
+
+void Worker::resume_accepting() {
+  if (!std::exchange(accepting_paused_, false)) return;
+  for (const auto& acceptor : acceptors_) acceptor->resume();
+}
+
+// Only an emptied queue ends a shortage: one descriptor that came free may be gone with the next client.
+void Worker::on_listener_drained() {
+  if (!std::exchange(shortage_said_, false)) return;
+  counters_.accepting.store(true, std::memory_order_relaxed);
+  log_.info("accepting goes on", {{"connections", load_.sessions.load(std::memory_order_relaxed)}});
+}
+
+void Worker::on_session_ended(Session& session) {
+  sessions_.bury(session);
+  resume_accepting();
+}
+
+void Worker::take_turn() {
+  std::vector<Session*> sessions;
+  sessions.swap(waiting_for_turn_);
+  for (Session* session : sessions) session->on_turn();
+  if (waiting_for_turn_.empty()) next_turn_.stop();
+  bury_the_dead();
+}
+
+void Worker::bury_the_dead() {
+  std::erase_if(waiting_for_turn_, [](const Session* session) { return session->has_ended(); });
+  sessions_.clear_graveyard();
+}
+
+}  // namespace vipward

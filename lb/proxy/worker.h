@@ -1,0 +1,74 @@
+// A worker: the sessions of the listeners it was given, on one loop. Workers share nothing but the counts of
+// ProxyLoad; what others want of a worker arrives through its loop's mailbox. Owner: a WorkerThread, or a
+// test; its loop's thread.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "config/config.h"
+#include "lb/balance/rules.h"
+#include "lb/event/every_turn.h"
+#include "lb/event/loop_lag.h"
+#include "lb/proxy/acceptor.h"
+#include "lb/proxy/counters.h"
+#include "lb/proxy/evictor.h"
+#include "lb/proxy/session_table.h"
+
+namespace vipward {
+
+// A listening descriptor and the service it belongs to.
+struct ServiceListener {
+  std::size_t service = 0;
+  Fd socket;
+};
+
+class Worker {
+ public:
+  // `load`, `counters` (with one ServiceCounters per service) and `log` outlive it. `on_connect_refused` is
+  // called on the worker's thread. Throws std::system_error if the kernel gives no epoll descriptor.
+  Worker(Loop& loop, Log& log, const std::vector<ServiceConfig>& services,
+         std::vector<ServiceListener> listeners, ProxyLoad& load, WorkerCounters& counters,
+         std::function<void(BackendId)> on_connect_refused);
+  ~Worker();
+
+  void set_standing(BackendId backend, const BackendStanding& standing);
+  // Takes no more clients and resets those that are there, queued ones too.
+  void stop();
+
+ private:
+  static constexpr std::size_t kBufferBytes = 64 * 1024;
+
+  void open_acceptor(ServiceListener listener);
+  void admit(Service& service, Fd connection, const SocketAddress& peer);
+  void pause_accepting(int error);
+  void resume_accepting();
+  void on_listener_drained();
+  void on_session_ended(Session& session);
+  void take_turn();
+  void bury_the_dead();
+
+  Loop& loop_;
+  Log& log_;
+  WorkerCounters& counters_;
+  ProxyLoad& load_;
+  Random random_;
+  std::vector<std::byte> buffer_;
+  std::vector<std::unique_ptr<Service>> services_;
+  SessionTable sessions_;
+  SessionPoller poller_;
+  SessionDeadlines deadlines_;
+  EveryTurn next_turn_;
+  std::vector<Session*> waiting_for_turn_;
+  Timer accept_again_;
+  Evictor evictor_;
+  LoopLag loop_lag_;
+  SessionContext context_;
+  std::vector<std::unique_ptr<Acceptor>> acceptors_;
+  bool accepting_paused_ = false;  // no acceptor is watched
+  bool shortage_said_ = false;     // until a listener's queue could be emptied
+};
+
+}  // namespace vipward
