@@ -24,6 +24,7 @@ struct BackendConfig {
   std::string name;
   SocketAddress address;
   unsigned weight = 1;  // 1 to 1000
+  bool operator==(const BackendConfig&) const = default;
 };
 
 struct CheckTlsConfig {
@@ -32,6 +33,7 @@ struct CheckTlsConfig {
   std::optional<std::string> certificate_file;
   std::optional<std::string> key_file;
   bool insecure_skip_verify = false;
+  bool operator==(const CheckTlsConfig&) const = default;
 };
 
 struct HealthCheckConfig {
@@ -48,18 +50,21 @@ struct HealthCheckConfig {
   int fall = 3;
   CheckTlsConfig tls;
   std::optional<std::string> bearer_token_file;
+  bool operator==(const HealthCheckConfig&) const = default;
 };
 
 struct KeepaliveConfig {
   std::chrono::seconds idle{10};
   std::chrono::seconds interval{5};
   int count = 3;
+  bool operator==(const KeepaliveConfig&) const = default;
 };
 
 // Where a service listens: an address, or a port on every VIP ("vip:6443").
 struct ListenConfig {
   std::optional<SocketAddress> address;  // absent: `port` on every VIP
   std::uint16_t port = 0;
+  bool operator==(const ListenConfig&) const = default;
 };
 
 struct ServiceConfig {
@@ -80,6 +85,7 @@ struct ServiceConfig {
   unsigned max_connections = 0;  // 0: what the descriptor limit allows
   std::vector<Cidr> allow;       // empty: everyone
   bool access_log = true;
+  bool operator==(const ServiceConfig&) const = default;
 };
 
 enum class FailbackMode : std::uint8_t { Never, Immediately, After };
@@ -103,17 +109,20 @@ struct VipConfig {
   std::optional<std::string> v2_password_file;
   std::optional<std::chrono::seconds> address_lifetime;  // absent: auto; 0: permanent
   Millis garp_refresh{30000};
+  bool operator==(const VipConfig&) const = default;
 };
 
 struct AdminConfig {
   std::vector<SocketAddress> listen;  // default 127.0.0.1:9643
   std::vector<Cidr> allow;
+  bool operator==(const AdminConfig&) const = default;
 };
 
 struct ControlSocketConfig {
   std::string path = "/run/vipward/control.sock";
   mode_t mode = 0600;
   std::optional<std::string> group;
+  bool operator==(const ControlSocketConfig&) const = default;
 };
 
 enum class LogLevelConfig : std::uint8_t { Debug, Info, Warn, Error };
@@ -121,6 +130,7 @@ enum class LogLevelConfig : std::uint8_t { Debug, Info, Warn, Error };
 struct LogConfig {
   LogLevelConfig level = LogLevelConfig::Info;
   bool json = false;
+  bool operator==(const LogConfig&) const = default;
 };
 
 struct Config {
@@ -132,6 +142,7 @@ struct Config {
   std::optional<unsigned> workers;  // absent: auto, min(cores, 4)
   LogConfig log;
   std::string hash;  // of the file's text, 16 hex digits: config_info{hash}
+  bool operator==(const Config&) const = default;
 };
 
 }  // namespace vipward

@@ -1,0 +1,110 @@
+#include "config/validate.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+namespace vipward::config {
+namespace {
+
+std::string text_of(const PlacedListen& listen) {
+  if (listen.listen.address) return listen.listen.address->to_string();
+  return "vip:" + std::to_string(listen.listen.port);
+}
+
+std::string owner_of(const PlacedListen& listen) {
+  return listen.place ? listen.place->path : "admin.listen, by default";
+}
+
+bool is_loopback(const IpAddress& ip) {
+  return (ip.is_v4() && ip.bytes()[0] == 127) || ip == *IpAddress::parse("::1");
+}
+
+// The addresses that an entry means: itself, or its port on every VIP.
+std::vector<SocketAddress> addresses_of(const ListenConfig& listen, const std::optional<VipConfig>& vip) {
+  if (listen.address) return {*listen.address};
+  std::vector<SocketAddress> result;
+  if (!vip) return result;
+  for (const Cidr& address : vip->addresses) result.emplace_back(address.address, listen.port);
+  return result;
+}
+
+// Who listens where so far. An unspecified address (0.0.0.0, ::) takes its port from every address of its
+// family.
+class Taken {
+ public:
+  // Nullptr if the address is free, which it then no longer is.
+  const PlacedListen* take(const SocketAddress& address, const PlacedListen& listen) {
+    const FamilyPort port{address.ip().family(), address.port()};
+    if (const auto same = exact_.find(address); same != exact_.end()) return same->second;
+    auto& rivals = address.ip().is_unspecified() ? any_ : unspecified_;
+    if (const auto rival = rivals.find(port); rival != rivals.end()) return rival->second;
+    exact_.emplace(address, &listen);
+    any_.emplace(port, &listen);
+    if (address.ip().is_unspecified()) unspecified_.emplace(port, &listen);
+    return nullptr;
+  }
+
+ private:
+  using FamilyPort = std::pair<int, std::uint16_t>;
+  std::map<SocketAddress, const PlacedListen*> exact_;
+  std::map<FamilyPort, const PlacedListen*> any_;
+  std::map<FamilyPort, const PlacedListen*> unspecified_;
+};
+
+void check_listens(const Config& config, Findings& findings) {
+  auto& listens = findings.listens;
+  // The later one in the file is the one to complain about; a default comes before all of it.
+  std::ranges::stable_sort(listens, {}, [](const PlacedListen& listen) {
+    return listen.place ? listen.place->position : Position{0, 0};
+  });
+  Taken taken;
+  for (const PlacedListen& listen : listens) {
+    if (!listen.listen.address && !config.vip && listen.place) {
+      findings.errors.add(
+          listen.place->position, listen.place->path,
+          text_of(listen) + " needs a vip section, allowed without: an address such as 10.0.0.100:6443");
+    }
+    for (const SocketAddress& address : addresses_of(listen.listen, config.vip)) {
+      const PlacedListen* const rival = taken.take(address, listen);
+      if (rival == nullptr || !listen.place) continue;
+      findings.errors.add(
+          listen.place->position, listen.place->path,
+          text_of(listen) + " clashes with " + text_of(*rival) + " (" + owner_of(*rival) + ")");
+      break;
+    }
+  }
+}
+
+// A backend at one of its own service's addresses: every session would come back to us, again and again.
+void check_loops(const Config& config, Findings& findings) {
+  using ServiceAddress = std::pair<std::size_t, SocketAddress>;
+  std::set<ServiceAddress> own;
+  for (const PlacedListen& listen : findings.listens) {
+    if (!listen.service) continue;
+    for (const SocketAddress& address : addresses_of(listen.listen, config.vip))
+      own.emplace(*listen.service, address);
+  }
+  for (const PlacedBackend& backend : findings.backends) {
+    const SocketAddress& address = backend.address;
+    bool loop = own.contains({backend.service, address});
+    if (is_loopback(address.ip())) {
+      const auto unspecified = *IpAddress::parse(address.ip().is_v4() ? "0.0.0.0" : "::");
+      loop = loop || own.contains({backend.service, SocketAddress(unspecified, address.port())});
+    }
+    if (!loop) continue;
+    findings.errors.add(backend.place.position, backend.place.path,
+                        address.to_string() + " is where services[" + std::to_string(backend.service) +
+                            "] itself listens: its sessions would go round in a loop");
+  }
+}
+
+}  // namespace
+
+void validate(const Config& config, Findings& findings) {
+  check_listens(config, findings);
+  check_loops(config, findings);
+}
+
+}  // namespace vipward::config
