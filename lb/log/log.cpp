@@ -38,7 +38,8 @@ class Log::Sink {
 
   ~Sink() {
     lines_->writer.close_by(SteadyClock::now() + kCloseTime);
-    logger_.reset();
+    // The pool first: its thread must not be the one that frees the logger (the library is not built for
+    // TSan).
     pool_.reset();  // joins the thread once the queue is written or dropped
   }
 

@@ -1,0 +1,83 @@
+// One client of the admin server: reads a request, writes the answer, again; bounded in memory and in time.
+// Owner: the HttpServer, which destroys it when it says that it has ended. Loop thread only.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+
+#include "lb/admin/http_request.h"
+#include "lb/admin/http_response.h"
+#include "lb/event/loop.h"
+#include "lb/event/poll.h"
+#include "lb/event/timer.h"
+#include "lb/net/fd.h"
+
+namespace vipward {
+
+using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
+
+struct HttpTimeouts {
+  Duration head = std::chrono::seconds(10);   // for a whole request head; the first one from the accept on
+  Duration write = std::chrono::seconds(30);  // for taking a whole response
+  Duration idle = std::chrono::seconds(60);   // between two requests
+  Duration linger = std::chrono::seconds(2);  // for the client to close after our last response
+};
+
+class HttpConnection {
+ public:
+  // What all connections of a server share; outlives them.
+  struct Context {
+    Loop& loop;
+    HttpTimeouts timeouts;
+    HttpHandler handler;
+    std::function<void(HttpConnection&)> on_end;  // destroys the connection
+  };
+  HttpConnection(Context& context, Fd socket);
+  HttpConnection(const HttpConnection&) = delete;
+  HttpConnection& operator=(const HttpConnection&) = delete;
+
+  // Takes what has arrived already. Like every event it may end the connection: the last thing to do with it.
+  void start();
+  // No request is under way: it may be closed without harm.
+  bool is_idle() const;
+  TimePoint idle_since() const { return idle_since_; }
+
+ private:
+  enum class State : std::uint8_t {
+    Reading,    // a request head
+    Writing,    // its response
+    Lingering,  // our side is finished; what the client still sends is thrown away, lest a reset overtake the
+                // response
+  };
+  enum class Next : std::uint8_t { Continue, End };
+
+  void on_ready(Poll::Ready ready);
+  void on_deadline();
+  Next step();
+  Next read_request();
+  Next take_input();
+  Next answer(const HttpResponse& response, bool keep_alive);
+  Next write_response();
+  Next finish_response();
+  Next discard_input();
+  void wait_for_request();
+  void watch(Poll::Interest interest);
+
+  Context& context_;
+  Fd socket_;
+  Poll poll_;
+  Timer deadline_;
+  Poll::Interest interest_;
+  State state_ = State::Reading;
+  HttpRequestParser parser_;
+  std::string input_;        // received, not yet parsed: the start of a pipelined request
+  std::string output_;       // the response
+  std::size_t written_ = 0;  // of output_
+  bool keep_alive_ = false;  // after the response
+  bool head_timed_ = true;   // the deadline is that of a request head
+  std::size_t discarded_ = 0;
+  TimePoint idle_since_;
+};
+
+}  // namespace vipward

@@ -1,0 +1,58 @@
+// A small HTTP/1.1 server for a few clients: metrics, readiness, status. GET and HEAD only, bounded in
+// connections, memory and time, never blocks its loop. Owner: the app, one per admin address and one for the
+// control socket. Loop thread only; it goes before its loop, open connections are closed with it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lb/admin/http_connection.h"
+#include "lb/event/loop.h"
+#include "lb/event/poll.h"
+#include "lb/event/timer.h"
+#include "lb/log/log.h"
+#include "lb/net/address.h"
+#include "lb/net/fd.h"
+
+namespace vipward {
+
+class HttpServer {
+ public:
+  struct Options {
+    std::vector<Cidr> allow{};  // others are reset at once; empty: everyone. Not asked on unix sockets.
+    // For one more the connection that is idle longest is closed; if none is, the new one is reset.
+    std::size_t max_connections = 64;
+    HttpTimeouts timeouts{};
+    Duration accept_pause = std::chrono::milliseconds(100);  // when descriptors run out
+  };
+  // `listener`: a listening stream socket, TCP or unix; it is made non-blocking. `handler` runs on the loop
+  // and must not block or destroy the server.
+  HttpServer(Loop& loop, Log& log, Fd listener, Options options, HttpHandler handler);
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  std::size_t connection_count() const { return connections_.size(); }
+
+ private:
+  void on_acceptable();
+  // False: no more for now.
+  bool accept_one();
+  bool is_allowed(const SocketAddress& peer) const;
+  bool make_room();
+  void pause(int error);
+  void resume();
+  void remove(const HttpConnection* connection);
+
+  Log& log_;
+  Fd listener_;
+  Options options_;
+  bool is_unix_ = false;
+  bool paused_ = false;
+  HttpConnection::Context context_;
+  Poll poll_;
+  Timer resume_;
+  std::vector<std::unique_ptr<HttpConnection>> connections_;
+};
+
+}  // namespace vipward

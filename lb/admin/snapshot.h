@@ -1,0 +1,77 @@
+// Everything that metrics, status and readiness say, as plain values: filled by the app from proxy and
+// health, read by lb/admin alone. Made afresh for each request, on the control loop.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "lb/balance/backend_state.h"
+#include "lb/stats/counter.h"
+
+namespace vipward {
+
+using WallTime = std::chrono::system_clock::time_point;
+// label value -> count
+using LabelledCounts = std::vector<std::pair<std::string_view, std::uint64_t>>;
+
+struct CheckStatus {
+  WallTime ended_at;
+  std::string_view result;  // ready | not_ready | no_answer
+  std::string_view phase;   // connect | tls | response: the last one reached
+  std::string detail;
+  double duration_seconds = 0;
+};
+
+struct BackendStatus {
+  std::string name;
+  std::string address;
+  BackendState state = BackendState::Unknown;
+  WallTime since;                       // of the state
+  std::string reason;                   // why it is in that state
+  std::uint64_t connections = 0;        // now, attempts included
+  std::uint64_t connections_total = 0;  // sessions established
+  std::uint64_t connect_failures = 0;
+  std::uint64_t bytes_to_backend = 0;
+  std::uint64_t bytes_to_client = 0;
+  HistogramSnapshot connect_duration{};
+  std::optional<CheckStatus> last_check{};
+  LabelledCounts checks{};                                                       // by result
+  std::vector<std::pair<std::string_view, HistogramSnapshot>> check_duration{};  // by phase
+  std::optional<WallTime> certificate_expiry;
+  std::optional<double> clock_skew_seconds;
+};
+
+struct ServiceStatus {
+  std::string name;
+  std::vector<std::string> listen;
+  bool refuses_when_none_ready = false;
+  bool accepting = true;  // false: paused, no descriptors left
+  std::uint64_t connections = 0;
+  std::uint64_t connections_limit = 0;
+  std::uint64_t accepted = 0;
+  LabelledCounts closed;    // by reason
+  LabelledCounts rejected;  // by reason
+  HistogramSnapshot duration;
+  std::vector<BackendStatus> backends;
+};
+
+struct Snapshot {
+  std::string version;
+  std::string revision;  // of the build; may be empty
+  std::string config_hash;
+  std::uint64_t generation = 1;
+  bool stopping = false;
+  WallTime config_loaded_at;
+  WallTime started_at;
+  std::uint64_t log_lines_dropped = 0;
+  std::vector<std::pair<std::string, HistogramSnapshot>> loop_lag;  // by loop name
+  std::vector<ServiceStatus> services;
+};
+
+}  // namespace vipward

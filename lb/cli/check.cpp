@@ -1,0 +1,55 @@
+#include <unistd.h>
+
+#include <cerrno>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include "config/load.h"
+#include "lb/cli/commands.h"
+
+namespace vipward {
+namespace {
+
+std::string count(std::size_t n, std::string_view noun) {
+  return std::to_string(n) + ' ' + std::string(noun) + (n == 1 ? "" : "s");
+}
+
+std::string summarize(const Config& config) {
+  std::size_t backends = 0;
+  for (const ServiceConfig& service : config.services) backends += service.backends.size();
+  return count(config.services.size(), "service") + ", " + count(backends, "backend");
+}
+
+// A file that `run` will open. It may belong to a user that we are not: a warning, not an error.
+void warn_if_unreadable(const std::string& where, const std::optional<std::string>& path, std::ostream& err) {
+  if (!path || access(path->c_str(), R_OK) == 0) return;
+  err << where << ": warning: cannot read " << *path << ": " << std::system_category().message(errno) << '\n';
+}
+
+void warn_of_files(const std::string& file, const Config& config, std::ostream& err) {
+  for (std::size_t i = 0; i < config.services.size(); ++i) {
+    const HealthCheckConfig& check = config.services[i].health_check;
+    const std::string prefix = file + ": services[" + std::to_string(i) + "].health_check.";
+    warn_if_unreadable(prefix + "tls.ca_file", check.tls.ca_file, err);
+    warn_if_unreadable(prefix + "tls.certificate_file", check.tls.certificate_file, err);
+    warn_if_unreadable(prefix + "tls.key_file", check.tls.key_file, err);
+    warn_if_unreadable(prefix + "bearer_token_file", check.bearer_token_file, err);
+  }
+}
+
+}  // namespace
+
+int run_check(const CheckCommand& command, Output output) {
+  const LoadResult result = load_config_file(command.config_path);
+  for (const std::string& error : result.errors) output.err << error << '\n';
+  for (const std::string& planned : result.planned) output.err << planned << ": `run` refuses it\n";
+  if (!result.config) return kExitError;
+  warn_of_files(command.config_path, *result.config, output.err);
+  output.out << command.config_path << ": ok: " << summarize(*result.config) << '\n';
+  return kExitOk;
+}
+
+}  // namespace vipward

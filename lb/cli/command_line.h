@@ -1,0 +1,41 @@
+// The command line as values. Pure. Owner: main, which hands each command to what carries it out.
+#pragma once
+
+#include <string>
+#include <variant>
+
+namespace vipward {
+
+inline constexpr const char* kDefaultConfigPath = "/etc/vipward/vipward.yaml";
+inline constexpr const char* kDefaultControlSocket = "/run/vipward/control.sock";
+
+// Exit codes of every command.
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitError = 1;
+inline constexpr int kExitUsage = 2;
+
+struct RunCommand {
+  std::string config_path = kDefaultConfigPath;
+};
+struct CheckCommand {
+  std::string config_path = kDefaultConfigPath;
+};
+struct StatusCommand {
+  std::string control_socket = kDefaultControlSocket;
+  bool json = false;
+};
+struct VersionCommand {};
+// --help was asked for: to stdout, exit 0.
+struct HelpCommand {
+  std::string text{};
+};
+// What was typed makes no sense: to stderr, exit 2.
+struct UsageError {
+  std::string text{};
+};
+using Command =
+    std::variant<RunCommand, CheckCommand, StatusCommand, VersionCommand, HelpCommand, UsageError>;
+
+Command parse_command_line(int argc, const char* const* argv);
+
+}  // namespace vipward

@@ -1,0 +1,26 @@
+// The commands that are not `run`: each does its work, prints, and returns the exit code. Blocking; they run
+// in a process of their own.
+#pragma once
+
+#include <iosfwd>
+
+#include "lb/cli/command_line.h"
+
+namespace vipward {
+
+// Where a command prints: answers and complaints.
+struct Output {
+  std::ostream& out;
+  std::ostream& err;
+};
+
+// Every error of the file, one a line, on `err`; 0 if there is none. What this version does not serve yet and
+// files that cannot be read are said, but are no errors of the configuration.
+int run_check(const CheckCommand& command, Output output);
+
+// 0 if the daemon says that every backend is ready, else 1; also 1 if it does not answer.
+int run_status(const StatusCommand& command, Output output);
+
+int run_version(Output output);
+
+}  // namespace vipward

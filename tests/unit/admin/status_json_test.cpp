@@ -1,0 +1,84 @@
+#include "lb/admin/status_json.h"
+
+#include <doctest/doctest.h>
+
+#include "tests/unit/admin/sample_snapshot.h"
+
+using namespace vipward;
+
+TEST_CASE("the status is the JSON of the contract") {
+  CHECK(render_status(sample_snapshot(), at(1795338751500)) == R"({
+  "version": "0.1.0",
+  "revision": "abc1234",
+  "generation": 1,
+  "time": "2026-11-22T09:12:31.500Z",
+  "started_at": "2026-11-22T08:12:31.000Z",
+  "uptime_seconds": 3600,
+  "config_hash": "0123456789abcdef",
+  "config_loaded_at": "2026-11-22T08:12:31.250Z",
+  "stopping": false,
+  "vip": null,
+  "services": [
+    {
+      "name": "kube-apiserver",
+      "listen": [
+        "10.0.0.100:6443"
+      ],
+      "usable": true,
+      "accepting": true,
+      "when_none_ready": "fail_open",
+      "connections": 3,
+      "connections_limit": 15000,
+      "connections_accepted": 43,
+      "backends": [
+        {
+          "name": "master-1",
+          "address": "10.0.0.11:6443",
+          "state": "ready",
+          "since": "2026-11-22T09:00:00.000Z",
+          "reason": "2 checks in a row ready",
+          "connections": 3,
+          "connections_total": 40,
+          "connect_failures": 0,
+          "certificate_expires_at": "2027-11-22T09:12:31.000Z",
+          "clock_skew_seconds": -0.25,
+          "last_check": {
+            "ended_at": "2026-11-22T09:12:30.500Z",
+            "result": "ready",
+            "phase": "response",
+            "detail": "/readyz: 200",
+            "duration_seconds": 0.004
+          }
+        },
+        {
+          "name": "master-2",
+          "address": "10.0.0.12:6443",
+          "state": "dead",
+          "since": "2026-11-22T09:12:31.123Z",
+          "reason": "connect: refused",
+          "connections": 0,
+          "connections_total": 0,
+          "connect_failures": 2,
+          "certificate_expires_at": null,
+          "clock_skew_seconds": null,
+          "last_check": null
+        }
+      ]
+    }
+  ]
+}
+)");
+}
+
+TEST_CASE("what a backend sent stays inside its string") {
+  Snapshot snapshot = sample_snapshot();
+  snapshot.services[0].backends[1].reason = "\"}\n\xff\x1b[31m";
+  CHECK(render_status(snapshot, at(1795338751500)).find("\"reason\": \"\\\"}\\n\xEF\xBF\xBD\\u001b[31m\"") !=
+        std::string::npos);
+}
+
+TEST_CASE("a time that was never set is null") {
+  Snapshot snapshot = sample_snapshot();
+  snapshot.services[0].backends[1].since = {};
+  CHECK(render_status(snapshot, at(1795338751500)).find("\"since\": null") != std::string::npos);
+}

@@ -1,0 +1,95 @@
+#include <doctest/doctest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "lb/cli/commands.h"
+
+using namespace vipward;
+
+namespace {
+
+class ConfigFile {
+ public:
+  explicit ConfigFile(const std::string& text) {
+    REQUIRE(mkdtemp(folder_.data()) != nullptr);
+    path = folder_ + "/vipward.yaml";
+    std::ofstream(path) << text;
+  }
+  ~ConfigFile() { std::filesystem::remove_all(folder_); }
+  ConfigFile(const ConfigFile&) = delete;
+  ConfigFile& operator=(const ConfigFile&) = delete;
+  std::string path;
+
+ private:
+  std::string folder_ = "/tmp/vipward-unit-cli-XXXXXX";
+};
+
+struct Outcome {
+  int exit_code;
+  std::string out;
+  std::string err;
+};
+
+Outcome check(const std::string& path) {
+  std::ostringstream out;
+  std::ostringstream err;
+  const int exit_code = run_check({.config_path = path}, {out, err});
+  return {exit_code, out.str(), err.str()};
+}
+
+const std::string kGood =
+    "services:\n"
+    "  - name: kube-apiserver\n"
+    "    listen: [127.0.0.1:6443]\n"
+    "    backends: [10.0.0.11:6443, 10.0.0.12:6443, 10.0.0.13:6443]\n"
+    "    health_check: {protocol: tcp}\n";
+
+}  // namespace
+
+TEST_CASE("check says in one line that a configuration is good") {
+  const ConfigFile file(kGood);
+  const Outcome outcome = check(file.path);
+  CHECK(outcome.exit_code == 0);
+  CHECK(outcome.out == file.path + ": ok: 1 service, 3 backends\n");
+  CHECK(outcome.err == "");
+}
+
+TEST_CASE("check says every error and fails") {
+  const ConfigFile file(kGood + "workrs: 2\nlog: {level: loud}\n");
+  const Outcome outcome = check(file.path);
+  CHECK(outcome.exit_code == 1);
+  CHECK(outcome.out == "");
+  CHECK(outcome.err.find(file.path + ":6:1: ") != std::string::npos);
+  CHECK(outcome.err.find(file.path + ":7:") != std::string::npos);
+}
+
+TEST_CASE("check notes what run refuses") {
+  const ConfigFile file(kGood + "workers: 2\n");
+  const Outcome outcome = check(file.path);
+  CHECK(outcome.exit_code == 0);
+  CHECK(outcome.err ==
+        file.path + ":6:1: workers: more than 1 is planned, not in this version: `run` refuses it\n");
+}
+
+TEST_CASE("check warns of files that cannot be read") {
+  ConfigFile file(
+      "services:\n"
+      "  - listen: [127.0.0.1:6443]\n"
+      "    backends: [10.0.0.11:6443]\n"
+      "    health_check: {tls: {ca_file: /nonexistent/ca.crt}}\n");
+  const Outcome outcome = check(file.path);
+  CHECK(outcome.exit_code == 0);
+  CHECK(outcome.err ==
+        file.path +
+            ": services[0].health_check.tls.ca_file: warning: cannot read /nonexistent/ca.crt: No such "
+            "file or directory\n");
+}
+
+TEST_CASE("check of a file that is not there fails") {
+  const Outcome outcome = check("/nonexistent/vipward.yaml");
+  CHECK(outcome.exit_code == 1);
+  CHECK(outcome.err.find("/nonexistent/vipward.yaml") != std::string::npos);
+}

@@ -1,0 +1,73 @@
+#include "lb/cli/command_line.h"
+
+#include <doctest/doctest.h>
+
+#include <initializer_list>
+#include <sstream>
+#include <vector>
+
+#include "lb/cli/commands.h"
+
+using namespace vipward;
+
+namespace {
+
+Command parse(std::initializer_list<const char*> arguments) {
+  std::vector<const char*> argv{"vipward"};
+  argv.insert(argv.end(), arguments);
+  return parse_command_line(static_cast<int>(argv.size()), argv.data());
+}
+
+std::string usage_error(std::initializer_list<const char*> arguments) {
+  const Command command = parse(arguments);
+  REQUIRE(std::holds_alternative<UsageError>(command));
+  return std::get<UsageError>(command).text;
+}
+
+}  // namespace
+
+TEST_CASE("every command has its defaults") {
+  CHECK(std::get<RunCommand>(parse({"run"})).config_path == "/etc/vipward/vipward.yaml");
+  CHECK(std::get<CheckCommand>(parse({"check"})).config_path == "/etc/vipward/vipward.yaml");
+  CHECK(std::get<StatusCommand>(parse({"status"})).control_socket == "/run/vipward/control.sock");
+  CHECK_FALSE(std::get<StatusCommand>(parse({"status"})).json);
+  CHECK(std::holds_alternative<VersionCommand>(parse({"version"})));
+  CHECK(std::holds_alternative<VersionCommand>(parse({"--version"})));
+}
+
+TEST_CASE("options are taken by the command they belong to") {
+  CHECK(std::get<RunCommand>(parse({"run", "-c", "a.yaml"})).config_path == "a.yaml");
+  CHECK(std::get<RunCommand>(parse({"run", "--config=a.yaml"})).config_path == "a.yaml");
+  CHECK(std::get<CheckCommand>(parse({"check", "-c", "a.yaml"})).config_path == "a.yaml");
+  const auto status = std::get<StatusCommand>(parse({"status", "--json", "--control-socket", "/tmp/s"}));
+  CHECK(status.json);
+  CHECK(status.control_socket == "/tmp/s");
+}
+
+TEST_CASE("what makes no sense is a usage error") {
+  CHECK(usage_error({}).starts_with("vipward: a command is missing\n"));
+  CHECK(usage_error({"serve"}) ==
+        "vipward: The following argument was not expected: serve\nSee vipward --help\n");
+  CHECK(usage_error({"run", "--json"}) ==
+        "vipward: The following argument was not expected: --json\nSee vipward --help\n");
+  CHECK(usage_error({"run", "-c"}).find("-c") != std::string::npos);
+  usage_error({"run", "a.yaml"});
+  usage_error({"check", "status"});
+}
+
+TEST_CASE("help is of the command that was named") {
+  const std::string general = std::get<HelpCommand>(parse({"--help"})).text;
+  for (const char* command : {"run", "check", "status", "version"})
+    CHECK(general.find(command) != std::string::npos);
+  const std::string of_status = std::get<HelpCommand>(parse({"status", "--help"})).text;
+  CHECK(of_status.find("--control-socket") != std::string::npos);
+  CHECK(of_status.find("/run/vipward/control.sock") != std::string::npos);
+}
+
+TEST_CASE("version prints one line") {
+  std::ostringstream out;
+  std::ostringstream err;
+  CHECK(run_version({out, err}) == 0);
+  CHECK(out.str().starts_with("vipward 0.1.0"));
+  CHECK(out.str().ends_with("\n"));
+}
