@@ -1,0 +1,81 @@
+// One backend under check: its state, its schedule, the check under way, its counters. Does what the pure
+// parts decide: starts checks, logs, counts, reports. Owner: HealthMonitor; loop thread only.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "health/check.h"
+#include "health/check_state.h"
+#include "health/schedule.h"
+#include "health/snapshot.h"
+#include "lb/event/random.h"
+#include "lb/event/timer.h"
+#include "lb/log/log.h"
+
+namespace vipward {
+
+// What the targets of a service share. Owner: HealthMonitor; changes with set_material().
+struct ServiceChecks {
+  std::string name;
+  HealthCheckConfig config;
+  std::shared_ptr<const TlsContext> tls;  // null: not needed, or see tls_error; owners: here, running checks
+  std::string tls_error;                  // why there is none
+  std::string bearer_token;
+};
+
+class HealthTarget {
+ public:
+  struct Surroundings {
+    Loop& loop;
+    Log& log;
+    Random& random;
+  };
+  // `service` outlives the target.
+  HealthTarget(const Surroundings& surroundings, const ServiceChecks& service, BackendId id,
+               const BackendConfig& backend, std::function<void(const HealthChange&)> on_change);
+
+  void start();
+  void on_connect_refused();
+  // The material has changed.
+  void drop_tls_sessions() { sessions_ = std::make_shared<TlsSessionCache>(); }
+  BackendHealth snapshot() const;
+
+ private:
+  void arm();
+  void run_check();
+  void on_done(const CheckOutcome& outcome);
+  void on_local_fault(const std::string& reason);
+  void record(const CheckOutcome& outcome);
+  void log_complaint(const CheckOutcome& outcome);
+  void log_transition(const CheckState::Transition& transition);
+
+  Loop& loop_;
+  Log& log_;
+  Random& random_;
+  const ServiceChecks& service_;
+  BackendId id_;
+  std::string name_;
+  std::function<void(const HealthChange&)> on_change_;
+
+  CheckPlan plan_;
+  CheckState state_;
+  CheckSchedule schedule_;
+  Timer timer_;
+  std::shared_ptr<TlsSessionCache> sessions_;
+  std::unique_ptr<Check> check_;  // running, or closing its connection
+
+  std::chrono::system_clock::time_point since_wall_;
+  std::string reason_ = "no check has ended yet";
+  std::optional<LastCheck> last_check_;
+  CheckComplaint complaint_ = CheckComplaint::None;
+  bool local_fault_logged_ = false;
+  std::array<Counter, kCheckResults> checks_;
+  std::array<Histogram, kCheckPhases> durations_;
+  std::optional<std::chrono::system_clock::time_point> certificate_expiry_;
+  std::optional<double> clock_skew_seconds_;
+};
+
+}  // namespace vipward
