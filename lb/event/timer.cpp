@@ -20,7 +20,9 @@ void Timer::arm_at(TimePoint deadline) {
 void Timer::arm_after(Duration delay) {
   // libuv counts from the time it cached at the start of the turn, which may be long ago.
   uv_update_time(loop_.raw());
-  const auto rounded = std::chrono::ceil<std::chrono::milliseconds>(std::max(delay, Duration::zero()));
+  auto rounded = std::chrono::ceil<std::chrono::milliseconds>(std::max(delay, Duration::zero()));
+  // Its clock is cut to milliseconds: without one more the timer could fire up to one too early.
+  if (rounded.count() > 0) rounded += std::chrono::milliseconds(1);
   require_uv(uv_timer_start(
                  handle_.get(),
                  [](uv_timer_t* timer) {

@@ -14,7 +14,8 @@ Evictor::Evictor(Loop& loop, SessionTable& sessions, std::span<const std::unique
       timer_(loop, [this] { tick(); }) {}
 
 void Evictor::reconsider() {
-  timer_.arm_after(Duration::zero());
+  // Changes elsewhere must not hasten the pace.
+  if (!under_way_) timer_.arm_after(Duration::zero());
 }
 
 void Evictor::tick() {
@@ -44,6 +45,7 @@ void Evictor::tick() {
     more = more || batch < sessions.size();
   }
   on_tick_end_();
+  under_way_ = more;
   if (more) {
     timer_.arm_after(kPaceTick);
   } else if (const auto next = next_drain_deadline(now)) {

@@ -32,6 +32,7 @@ class Evictor {
   std::span<const std::unique_ptr<Service>> services_;
   std::function<void()> on_tick_end_;
   std::map<BackendId, Pace> paces_;  // of backends that are losing sessions now
+  bool under_way_ = false;           // the next tick is at most kPaceTick away
   Timer timer_;
 };
 

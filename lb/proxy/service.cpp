@@ -50,15 +50,26 @@ void Service::leave() {
   proxy_load_.sessions.fetch_sub(1, std::memory_order_relaxed);
 }
 
-bool Service::is_full() const {
+Service::Fill Service::fill() const {
   if (config_.max_connections != 0) {
-    return load_.sessions.load(std::memory_order_relaxed) >= config_.max_connections;
+    return {.sessions = load_.sessions.load(std::memory_order_relaxed), .limit = config_.max_connections};
   }
-  return proxy_load_.sessions.load(std::memory_order_relaxed) >= proxy_load_.capacity;
+  return {.sessions = proxy_load_.sessions.load(std::memory_order_relaxed), .limit = proxy_load_.capacity};
 }
 
+bool Service::is_full() const {
+  return fill().sessions >= fill().limit;
+}
+
+bool Service::is_well_below_limit() const {
+  const auto [sessions, limit] = fill();
+  return sessions < limit - limit / 8;
+}
+
+// Said to be over only well below the limit: a service that hovers around it must not write a line per
+// client.
 void Service::say_limit(bool biting) {
-  if (biting == limit_bites_) return;
+  if (biting == limit_bites_ || (!biting && !is_well_below_limit())) return;
   limit_bites_ = biting;
   if (biting) {
     log_.warn("connection limit reached, new clients are reset",

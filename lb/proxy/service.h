@@ -26,6 +26,8 @@ class Service {
   std::size_t index() const { return index_; }
   const ServiceConfig& config() const { return config_; }
   const BackendConfig& backend(std::size_t i) const { return config_.backends[i]; }
+  // The address family that its backends have, or most likely have.
+  int usual_family() const { return config_.backends.front().address.ip().family(); }
   ServiceLoad& load() { return load_; }
   ServiceCounters& counters() { return counters_; }
   Picker& picker() { return *picker_; }
@@ -44,7 +46,13 @@ class Service {
   ConnectPlan::Limits connect_limits() const;
 
  private:
+  struct Fill {
+    std::uint32_t sessions = 0;
+    std::uint32_t limit = 0;
+  };
+  Fill fill() const;  // of what limits this service: its own max_connections, or the share of all
   bool is_full() const;
+  bool is_well_below_limit() const;
   void say_limit(bool biting);
 
   std::size_t index_;

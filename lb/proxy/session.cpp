@@ -43,10 +43,12 @@ Side other(Side side) {
 
 }  // namespace
 
-Session::Session(SessionContext& context, Service& service, Fd client, const SocketAddress& client_address)
+Session::Session(SessionContext& context, Service& service, Fd client, const SocketAddress& client_address,
+                 Fd backend_side)
     : context_(context), service_(service) {
   record_.service = service.index();
   record_.client = std::move(client);
+  record_.backend_side = std::move(backend_side);
   record_.client_address = client_address;
   record_.accepted_at = context.loop.now();
   service_.enter();
@@ -69,7 +71,8 @@ void Session::on_events(Side side, SocketEvents events) {
       char first;
       const ssize_t peeked = recv(record_.client.get(), &first, 1, MSG_PEEK | MSG_DONTWAIT);
       if (peeked > 0) return on_first_data();
-      if (peeked == 0) return end(EndReason::ClientLeft);
+      // Health checks of neighbours leave with a reset as often as with an end.
+      if (peeked == 0 || errno == ECONNRESET) return end(EndReason::ClientLeft);
       if (errno != EAGAIN && errno != EINTR) return end(failure_of(Side::Client, errno));
       return;
     }
@@ -107,7 +110,7 @@ void Session::connect_next() {
 bool Session::start_attempt(const ConnectPlan::Attempt& attempt) {
   const SocketAddress& address = service_.backend(attempt.backend).address;
   record_.attempt_started_at = context_.loop.now();
-  record_.backend_socket = open_tcp(address.ip().family());
+  record_.backend_socket = take_backend_side(address.ip().family());
   if (!record_.backend_socket && is_shortage(errno)) {
     context_.on_no_descriptors(errno);
     record_.plan.take_back(attempt.backend);
@@ -135,18 +138,33 @@ bool Session::start_attempt(const ConnectPlan::Attempt& attempt) {
   return false;
 }
 
+// The one that came with the client, while there is one and it fits; else a new one. Empty leaves errno.
+Fd Session::take_backend_side(int family) {
+  Fd ready = std::move(record_.backend_side);
+  if (ready && family == service_.usual_family()) return ready;
+  ready.reset();
+  return open_tcp(family);
+}
+
 void Session::wait_for_descriptor() {
   record_.backend.reset();
   context_.deadlines.arm(*this, std::min(context_.loop.now() + kDescriptorRetry, record_.plan.deadline()));
 }
 
 void Session::on_attempt_event(SocketEvents events) {
-  const int error = take_error(record_.backend_socket.get());
+  int error = take_error(record_.backend_socket.get());
+  // TCP's simultaneous open: towards a free port of this host the kernel may have picked that very port as
+  // ours.
+  if (error == 0 && is_connected_to_itself()) error = ECONNREFUSED;
   if (error != 0) {
     on_attempt_failed(error);
     return connect_next();
   }
   if (events.writable) on_established();
+}
+
+bool Session::is_connected_to_itself() const {
+  return SocketAddress::local_of(record_.backend_socket.get()) == service_.backend(*record_.backend).address;
 }
 
 void Session::on_attempt_failed(int error) {
@@ -257,28 +275,43 @@ void Session::check_failure(Side side) {
 // One entry stands for both limits; it is armed lazily: activity moves no timer, a deadline that comes too
 // early is armed again.
 void Session::arm_relay_deadline() {
-  const ServiceConfig& config = service_.config();
-  const bool half_closed = record_.to_backend.is_finished() || record_.to_client.is_finished();
-  Duration limit = config.idle_timeout;
-  if (half_closed && (limit == Duration::zero() || config.half_close_timeout < limit))
-    limit = config.half_close_timeout;
-  if (limit == Duration::zero()) return;
-  context_.deadlines.arm(*this, record_.last_activity_at + limit);
+  const Duration limit = silence_limit().limit;
+  if (limit != Duration::zero()) context_.deadlines.arm(*this, record_.last_activity_at + limit);
 }
 
+Session::SilenceLimit Session::silence_limit() const {
+  const ServiceConfig& config = service_.config();
+  const bool half_closed = record_.to_backend.is_finished() || record_.to_client.is_finished();
+  if (half_closed &&
+      (config.idle_timeout == Duration::zero() || config.half_close_timeout < config.idle_timeout)) {
+    return {.limit = config.half_close_timeout, .reason = EndReason::HalfCloseTimeout};
+  }
+  return {.limit = config.idle_timeout, .reason = EndReason::IdleTimeout};
+}
+
+// A loop that was held up runs its timers before it looks at its sockets: what came in time counts, however
+// late we see it.
 void Session::on_deadline(TimePoint now) {
   switch (record_.phase) {
     case SessionPhase::FirstData:
-      return end(EndReason::FirstDataTimeout);
+      on_events(Side::Client, {});
+      if (record_.phase == SessionPhase::FirstData) end(EndReason::FirstDataTimeout);
+      return;
     case SessionPhase::Connecting:
-      if (record_.backend_socket) on_attempt_failed(ETIMEDOUT);
+      if (record_.backend_socket) {
+        const int fd = record_.backend_socket.get();
+        if (SocketAddress::peer_of(fd) != SocketAddress()) return on_attempt_event({.writable = true});
+        const int error = take_error(fd);
+        on_attempt_failed(error != 0 ? error : ETIMEDOUT);
+      }
       return connect_next();
     case SessionPhase::Relaying:
+      if (record_.last_activity_at + silence_limit().limit <= now) advance(Side::Client);
+      if (!has_ended() && record_.last_activity_at + silence_limit().limit <= now) advance(Side::Backend);
+      if (has_ended()) return;
       arm_relay_deadline();
       if (!is_armed() || deadline() > now) return;
-      return end(record_.to_backend.is_finished() || record_.to_client.is_finished()
-                     ? EndReason::HalfCloseTimeout
-                     : EndReason::IdleTimeout);
+      return end(silence_limit().reason);
     case SessionPhase::Ended:
       return;
   }
@@ -297,6 +330,7 @@ void Session::end(EndReason reason) {
   context_.deadlines.cancel(*this);
   if (record_.backend_socket) drop_attempt();
   record_.client.reset();
+  record_.backend_side.reset();
   service_.leave();
   record_.phase = SessionPhase::Ended;
   log_end(reason, now);

@@ -33,7 +33,9 @@ struct SessionContext {
 
 class Session : public DeadlineQueue::Entry {
  public:
-  Session(SessionContext& context, Service& service, Fd client, const SocketAddress& client_address);
+  // `backend_side`: a socket for the first attempt, of the service's usual family; empty: none was to be had.
+  Session(SessionContext& context, Service& service, Fd client, const SocketAddress& client_address,
+          Fd backend_side);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
@@ -54,8 +56,10 @@ class Session : public DeadlineQueue::Entry {
   void on_first_data();
   void connect_next();
   bool start_attempt(const ConnectPlan::Attempt& attempt);
+  Fd take_backend_side(int family);
   void wait_for_descriptor();
   void on_attempt_event(SocketEvents events);
+  bool is_connected_to_itself() const;
   void on_attempt_failed(int error);
   void drop_attempt();
   void on_established();
@@ -66,6 +70,11 @@ class Session : public DeadlineQueue::Entry {
   void advance(SessionEnd::Side source);
   void on_relay_events(SessionEnd::Side side, SocketEvents events);
   void check_failure(SessionEnd::Side side);
+  struct SilenceLimit {
+    Duration limit{};  // zero: none
+    EndReason reason = EndReason::IdleTimeout;
+  };
+  SilenceLimit silence_limit() const;
   void arm_relay_deadline();
   void end(EndReason reason);
   void log_end(EndReason reason, TimePoint now) const;

@@ -25,6 +25,7 @@ struct SessionRecord {
   std::size_t service = 0;
   SessionPhase phase = SessionPhase::FirstData;
   Fd client;
+  Fd backend_side;  // made with the client, for the first attempt; empty from then on
   Fd backend_socket;
   SocketAddress client_address;
   SocketAddress own_address;           // our end of the backend connection, known once it is established

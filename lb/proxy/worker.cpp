@@ -40,7 +40,7 @@ Worker::Worker(Loop& loop, Log& log, const std::vector<ServiceConfig>& services,
           loop, [this](DeadlineQueue::Entry& due) { static_cast<Session&>(due).on_deadline(loop_.now()); },
           [this] { bury_the_dead(); }),
       next_turn_(loop, [this] { take_turn(); }),
-      accept_again_(loop, [this] { resume_accepting(); }),
+      accept_again_(loop, [this] { look_again(); }),
       evictor_(loop, sessions_, services_, [this] { bury_the_dead(); }),
       loop_lag_(loop, counters.loop_lag),
       context_{.loop = loop,
@@ -72,16 +72,16 @@ void Worker::open_acceptor(ServiceListener listener) {
                 {.idle = keepalive.idle, .interval = keepalive.interval, .count = keepalive.count});
   set_user_timeout(listener.socket.get(), service.config().tcp_user_timeout);
   acceptors_.push_back(std::make_unique<Acceptor>(
-      loop_, std::move(listener.socket),
+      loop_, std::move(listener.socket), service.usual_family(),
       Acceptor::Callbacks{.on_connection =
-                              [this, &service](Fd connection, const SocketAddress& peer) {
-                                admit(service, std::move(connection), peer);
+                              [this, &service](Fd connection, const SocketAddress& peer, Fd& backend_side) {
+                                admit(service, std::move(connection), peer, backend_side);
                               },
                           .on_shortage = [this](int error) { pause_accepting(error); },
                           .on_drained = [this] { on_listener_drained(); }}));
 }
 
-void Worker::admit(Service& service, Fd connection, const SocketAddress& peer) {
+void Worker::admit(Service& service, Fd connection, const SocketAddress& peer, Fd& backend_side) {
   service.counters().accepted.add();
   if (const auto reason = service.refusal_of(peer.ip())) {
     service.counters().rejected[static_cast<std::size_t>(*reason)].add();
@@ -92,7 +92,10 @@ void Worker::admit(Service& service, Fd connection, const SocketAddress& peer) {
     }
     return;  // closing it resets it: the listener's SO_LINGER 0
   }
-  sessions_.insert(std::make_unique<Session>(context_, service, std::move(connection), peer)).start();
+  sessions_
+      .insert(
+          std::make_unique<Session>(context_, service, std::move(connection), peer, std::move(backend_side)))
+      .start();
 }
 
 void Worker::set_standing(BackendId backend, const BackendStanding& standing) {
@@ -126,6 +129,15 @@ void Worker::pause_accepting(int error) {
 void Worker::resume_accepting() {
   if (!std::exchange(accepting_paused_, false)) return;
   for (const auto& acceptor : acceptors_) acceptor->resume();
+}
+
+// Whether a shortage is over shows only when somebody accepts: with no next client nobody would.
+void Worker::look_again() {
+  resume_accepting();
+  if (!shortage_said_) return;
+  for (const auto& acceptor : acceptors_) {
+    if (!accepting_paused_) acceptor->accept_some();
+  }
 }
 
 // Only an emptied queue ends a shortage: one descriptor that came free may be gone with the next client.

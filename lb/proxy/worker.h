@@ -42,9 +42,10 @@ class Worker {
   static constexpr std::size_t kBufferBytes = 64 * 1024;
 
   void open_acceptor(ServiceListener listener);
-  void admit(Service& service, Fd connection, const SocketAddress& peer);
+  void admit(Service& service, Fd connection, const SocketAddress& peer, Fd& backend_side);
   void pause_accepting(int error);
   void resume_accepting();
+  void look_again();
   void on_listener_drained();
   void on_session_ended(Session& session);
   void take_turn();
