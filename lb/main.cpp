@@ -1,0 +1,34 @@
+#include <cstdio>
+#include <iostream>
+#include <variant>
+
+#include "lb/app/run.h"
+#include "lb/cli/command_line.h"
+#include "lb/cli/commands.h"
+
+namespace {
+
+using namespace vipward;
+
+struct Dispatch {
+  Output output;
+
+  int operator()(const RunCommand& command) const { return run(command.config_path); }
+  int operator()(const CheckCommand& command) const { return run_check(command, output); }
+  int operator()(const StatusCommand& command) const { return run_status(command, output); }
+  int operator()(const VersionCommand&) const { return run_version(output); }
+  int operator()(const HelpCommand& help) const {
+    std::fputs(help.text.c_str(), stdout);
+    return kExitOk;
+  }
+  int operator()(const UsageError& error) const {
+    std::fputs(error.text.c_str(), stderr);
+    return kExitUsage;
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return std::visit(Dispatch{.output = {.out = std::cout, .err = std::cerr}}, parse_command_line(argc, argv));
+}
