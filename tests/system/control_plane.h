@@ -1,0 +1,77 @@
+// A real control plane: three masters, each with etcd and kube-apiserver, one host for vipward ("lb1") and
+// one for clients, as namespaces on one bridge. Made once per test executable, as it takes ten seconds to
+// become ready; every test begins with heal(). Anonymous requests are off, and an apiserver that is told to
+// stop takes ten seconds for it. Test's main thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/support/http_client.h"
+#include "tests/support/network.h"
+#include "tests/support/temp_dir.h"
+#include "tests/system/daemon.h"
+
+namespace vipward::test {
+
+class ControlPlane {
+ public:
+  static constexpr std::chrono::seconds kShutdownDelay{10};
+
+  // The one of this executable; starts it at the first call.
+  static ControlPlane& instance();
+
+  // Everything runs, nothing is frozen, no packet is dropped, every apiserver is ready.
+  void heal();
+
+  const std::vector<std::string>& masters() const { return masters_; }
+  Process& apiserver(const std::string& master) { return *apiservers_.at(master); }
+  Process& etcd(const std::string& master) { return *etcds_.at(master); }
+  void start_apiserver(const std::string& master);
+  // /readyz, asked directly, says 200.
+  bool is_ready(const std::string& master);
+  bool wait_until_ready(const std::string& master, std::chrono::milliseconds limit);
+
+  Host& load_balancer() { return load_balancer_; }
+  Host& client_host() { return client_; }
+  SocketAddress api_address(const std::string& master) const;
+  // vipward's, where the kubeconfig points.
+  SocketAddress service_address() const { return load_balancer_.address(6443); }
+
+  const TempDir& folder() const { return folder_; }
+  std::string pki_file(const std::string& name) const { return folder_.path() / "pki" / name; }
+  // Three backends, checked with a client certificate; everything else has its default.
+  ConfigText config() const;
+  std::unique_ptr<Daemon> start_vipward(const ConfigText& config);
+  // And waits until all three are ready.
+  std::unique_ptr<Daemon> start_ready_vipward() { return start_ready_vipward(config()); }
+  std::unique_ptr<Daemon> start_ready_vipward(const ConfigText& config);
+
+  // `kubectl ARGUMENTS` on the client host, through vipward.
+  CommandResult kubectl(std::vector<std::string> arguments,
+                        std::chrono::milliseconds limit = std::chrono::seconds{20});
+  Process spawn_kubectl(std::vector<std::string> arguments);
+  // An administrator's client; connect it inside client_host().
+  HttpClient client(std::chrono::milliseconds limit = std::chrono::seconds{10}) const;
+
+ private:
+  ControlPlane();
+  void start_etcd(const std::string& master);
+  std::vector<std::string> kubectl_command(std::vector<std::string> arguments) const;
+
+  Network net_;
+  Host load_balancer_;
+  Host client_;
+  std::vector<std::string> masters_{"master-1", "master-2", "master-3"};
+  std::map<std::string, Host> hosts_;
+  TempDir folder_;
+  std::string binaries_;
+  std::shared_ptr<const ClientTlsContext> tls_;
+  std::map<std::string, std::optional<Process>> etcds_;
+  std::map<std::string, std::optional<Process>> apiservers_;
+};
+
+}  // namespace vipward::test
