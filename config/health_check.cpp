@@ -98,8 +98,9 @@ void read_server_name(MappingReader& map, CheckTlsConfig& tls) {
   std::optional<std::string> name;
   if (map.text_or_null("server_name", name) != Found::Good) return;
   if (!is_server_name(*name)) {
-    map.fail("server_name",
-             quoted(*name) + " is not a name in a certificate, allowed: a DNS name or an address");
+    map.fail(
+        "server_name",
+        quoted(*name) + " is not a name in a certificate, allowed: a name or an address, without a port");
     return;
   }
   tls.server_name = std::move(name);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 #include <utility>
 
 namespace vipward::config {
@@ -77,26 +76,29 @@ void check_listens(const Config& config, Findings& findings) {
   }
 }
 
-// A backend at one of its own service's addresses: every session would come back to us, again and again.
+// A backend at an address where a service of this file listens: its sessions would come back to us, again and
+// again, at once or by way of another service.
 void check_loops(const Config& config, Findings& findings) {
-  using ServiceAddress = std::pair<std::size_t, SocketAddress>;
-  std::set<ServiceAddress> own;
+  std::map<SocketAddress, std::size_t> services;
   for (const PlacedListen& listen : findings.listens) {
     if (!listen.service) continue;
     for (const SocketAddress& address : addresses_of(listen.listen, config.vip))
-      own.emplace(*listen.service, address);
+      services.emplace(address, *listen.service);
   }
   for (const PlacedBackend& backend : findings.backends) {
     const SocketAddress& address = backend.address;
-    bool loop = own.contains({backend.service, address});
-    if (is_loopback(address.ip())) {
+    auto found = services.find(address);
+    if (found == services.end() && is_loopback(address.ip())) {
       const auto unspecified = *IpAddress::parse(address.ip().is_v4() ? "0.0.0.0" : "::");
-      loop = loop || own.contains({backend.service, SocketAddress(unspecified, address.port())});
+      found = services.find(SocketAddress(unspecified, address.port()));
     }
-    if (!loop) continue;
-    findings.errors.add(backend.place.position, backend.place.path,
-                        address.to_string() + " is where services[" + std::to_string(backend.service) +
-                            "] itself listens: its sessions would go round in a loop");
+    if (found == services.end()) continue;
+    const bool own = found->second == backend.service;
+    findings.errors.add(
+        backend.place.position, backend.place.path,
+        address.to_string() + " is where services[" + std::to_string(found->second) + "] " +
+            (own ? "itself listens: its sessions would go round in a loop"
+                 : "listens: a backend is an apiserver, its sessions could go round in a loop"));
   }
 }
 

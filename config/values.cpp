@@ -5,6 +5,8 @@
 #include <charconv>
 #include <utility>
 
+#include "lb/net/address.h"
+
 namespace vipward::config {
 namespace {
 
@@ -115,7 +117,7 @@ bool is_interface_name(std::string_view text) {
 }
 
 bool is_server_name(std::string_view text) {
-  return !text.empty() && text.size() <= 253 && consists_of(text, "._-:");
+  return !text.empty() && text.size() <= 253 && (consists_of(text, "._-") || IpAddress::parse(text));
 }
 
 bool is_request_path(std::string_view text) {

@@ -1,3 +1,4 @@
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -25,8 +26,16 @@ std::string summarize(const Config& config) {
 
 // A file that `run` will open. It may belong to a user that we are not: a warning, not an error.
 void warn_if_unreadable(const std::string& where, const std::optional<std::string>& path, std::ostream& err) {
-  if (!path || access(path->c_str(), R_OK) == 0) return;
-  err << where << ": warning: cannot read " << *path << ": " << std::system_category().message(errno) << '\n';
+  if (!path) return;
+  struct stat status {};
+  std::string reason;
+  if (access(path->c_str(), R_OK) != 0 || stat(path->c_str(), &status) != 0)
+    reason = std::system_category().message(errno);
+  else if (!S_ISREG(status.st_mode))
+    reason = "not a regular file";
+  else
+    return;
+  err << where << ": warning: cannot read " << *path << ": " << reason << '\n';
 }
 
 void warn_of_files(const std::string& file, const Config& config, std::ostream& err) {

@@ -80,6 +80,8 @@ std::string certificate_text(const Json& backend, const std::string& now) {
 }
 
 std::string check_text(const Json& backend) {
+  if (const std::string reason = text(backend, "check_impossible"); !reason.empty())
+    return "impossible: " + reason;
   const Json& check = member(backend, "last_check");
   if (!check.is_object()) return "none yet";
   const Json& duration = member(check, "duration_seconds");
@@ -121,12 +123,17 @@ Verdict judge(const Json& service, const std::string& now) {
   verdict.backends = backends.size();
   std::string problems;
   const auto add = [&](const std::string& problem) { problems += (problems.empty() ? "" : ", ") + problem; };
-  if (!is_true(service, "accepting")) add("accepts nothing new, no descriptors left");
+  if (number(service, "lost_listeners") > 0)
+    add("a listener is lost, clients are refused there: restart vipward");
+  else if (!is_true(service, "accepting"))
+    add("accepts nothing new, no descriptors left");
   for (const Json& backend : backends) {
     if (text(backend, "state") == "ready")
       ++verdict.ready;
     else
       add(backend_problem(backend, now));
+    if (const std::string reason = text(backend, "check_impossible"); !reason.empty())
+      add(text(backend, "name") + " cannot be checked: " + reason);
   }
   verdict.down = !is_true(service, "usable");
   if (verdict.down) problems = "no usable backend (" + count_states(backends) + ')';

@@ -9,7 +9,8 @@
 namespace vipward {
 
 struct StatusText {
-  // Every backend of every service is ready, and every service accepts: nothing needs a look.
+  // Every backend of every service is ready and can be checked, and every service accepts: nothing needs a
+  // look.
   bool fine = false;
   std::string text;
 };

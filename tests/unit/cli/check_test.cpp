@@ -88,6 +88,19 @@ TEST_CASE("check warns of files that cannot be read") {
             "file or directory\n");
 }
 
+TEST_CASE("check warns of a file that is a folder") {
+  ConfigFile file(
+      "services:\n"
+      "  - listen: [127.0.0.1:6443]\n"
+      "    backends: [10.0.0.11:6443]\n"
+      "    health_check: {bearer_token_file: /dev/null, tls: {ca_file: /tmp}}\n");
+  const Outcome outcome = check(file.path);
+  CHECK(outcome.exit_code == 0);
+  const std::string prefix = file.path + ": services[0].health_check.";
+  CHECK(outcome.err == prefix + "tls.ca_file: warning: cannot read /tmp: not a regular file\n" + prefix +
+                           "bearer_token_file: warning: cannot read /dev/null: not a regular file\n");
+}
+
 TEST_CASE("check of a file that is not there fails") {
   const Outcome outcome = check("/nonexistent/vipward.yaml");
   CHECK(outcome.exit_code == 1);

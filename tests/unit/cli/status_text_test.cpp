@@ -104,6 +104,22 @@ TEST_CASE("a backend that is not ready is degradation, whatever its state") {
   }
 }
 
+TEST_CASE("a backend that cannot be checked is not fine, whatever its state was") {
+  Json blind = backend("master-1", "ready");
+  blind["check_impossible"] = "Too many open files";
+  const auto rendered =
+      render_status_text(status({service("kube-apiserver", {blind, backend("b", "ready")})}).dump());
+  REQUIRE(rendered);
+  CHECK_FALSE(rendered->fine);
+  CHECK(rendered->text.starts_with(
+      "degraded: kube-apiserver: master-1 cannot be checked: Too many open files\n"));
+  CHECK(rendered->text.find("  impossible: Too many open files\n") != std::string::npos);
+
+  blind["state"] = "dead";
+  CHECK(first_line(status({service("api", {blind, backend("b", "ready")})})).text ==
+        "degraded: api: master-1 dead since 09:12:31Z, master-1 cannot be checked: Too many open files");
+}
+
 TEST_CASE("a service without a usable backend is down and comes first") {
   const FirstLine line = first_line(
       status({service("join", {backend("a", "ready"), backend("b", "dead", "connect: timeout")}),

@@ -149,7 +149,12 @@ TEST_CASE("what a health check must not say") {
       {"tls: {ca_file: /c, key_file: /x}", "4:49: " + p + "tls.key_file: needs certificate_file too"},
       {"tls: {ca_file: /c, server_name: a b}",
        "4:52: " + p +
-           "tls.server_name: \"a b\" is not a name in a certificate, allowed: a DNS name or an address"},
+           "tls.server_name: \"a b\" is not a name in a certificate, allowed: a name or an address, without "
+           "a port"},
+      {"tls: {ca_file: /c, server_name: 'kubernetes:6443'}",
+       "4:52: " + p +
+           "tls.server_name: \"kubernetes:6443\" is not a name in a certificate, allowed: a name or an "
+           "address, without a port"},
       {"tls: {ca_file: \"\"}", "4:35: " + p + "tls.ca_file: must not be empty"},
       {"tls: {ca_file: [/a]}", "4:35: " + p + "tls.ca_file: must be a single value, not a list"},
       {"tls: null", "4:25: " + p + "tls: must not be empty"},

@@ -251,6 +251,24 @@ TEST_CASE("a loopback backend at the port of an unspecified listen address is a 
   CHECK(errors_of("services: [{listen: 0.0.0.0:6443, backends: [10.0.0.11:6443], " + rest).empty());
 }
 
+TEST_CASE("a backend where another service listens is an error that names it") {
+  const auto crossed = [](const std::string& first, const std::string& second, const std::string& backend) {
+    return errors_of("services:\n- listen: " + first + "\n  backends: [" + backend +
+                     "]\n  health_check: &tcp {protocol: tcp}\n- listen: " + second +
+                     "\n  backends: [10.0.0.1:1]\n  health_check: *tcp\n");
+  };
+  const std::string rest = ": a backend is an apiserver, its sessions could go round in a loop";
+  CHECK(crossed("10.0.0.1:1", "10.0.0.1:2", "10.0.0.1:2") ==
+        "f:3:14: services[0].backends[0]: 10.0.0.1:2 is where services[1] listens" + rest +
+            "\nf:6:14: services[1].backends[0]: 10.0.0.1:1 is where services[0] listens" + rest);
+  CHECK(crossed("10.0.0.9:1", "0.0.0.0:2", "127.0.0.1:2") ==
+        "f:3:14: services[0].backends[0]: 127.0.0.1:2 is where services[1] listens" + rest);
+  CHECK(crossed("10.0.0.9:1", "\"[::]:2\"", "\"[::1]:2\"") ==
+        "f:3:14: services[0].backends[0]: [::1]:2 is where services[1] listens" + rest);
+  CHECK(crossed("10.0.0.9:1", "0.0.0.0:2", "10.0.0.11:2").empty());
+  CHECK(crossed("10.0.0.9:1", "10.0.0.9:2", "10.0.0.11:2").empty());
+}
+
 std::string two_services(const std::string& first, const std::string& second) {
   return "services:\n- listen: " + first +
          "\n  backends: [10.0.0.11:1]\n  health_check: &tcp {protocol: tcp}\n" + "- listen: " + second +

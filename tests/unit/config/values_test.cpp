@@ -80,7 +80,13 @@ TEST_CASE("names of things keep to their characters and lengths") {
   CHECK_FALSE(is_interface_name("a/b"));
   CHECK(is_server_name("kubernetes.default.svc"));
   CHECK(is_server_name("fd00::1"));
-  CHECK_FALSE(is_server_name("a b"));
+  CHECK(is_server_name("10.0.0.1"));
+  CHECK(is_server_name("::ffff:10.0.0.1"));
+  for (const char* text : {"", "a b", "kubernetes:6443", "10.0.0.1:6443", "[fd00::1]:6443", "[fd00::1]",
+                           ":::", ":", "fd00::1:", "fd00::g"}) {
+    CAPTURE(text);
+    CHECK_FALSE(is_server_name(text));
+  }
   CHECK(is_request_path("/readyz?verbose&exclude=etcd"));
   CHECK_FALSE(is_request_path("readyz"));
   CHECK_FALSE(is_request_path("/a\r\nb"));
