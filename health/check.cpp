@@ -247,6 +247,8 @@ void Check::fail(const IoFailure& failure) {
     outcome_.result = CheckResult::NotReady;
     outcome_.complaint = CheckComplaint::Tls;
     outcome_.detail = failure.text;
+  } else if (outcome_.local_fault) {
+    outcome_.detail = failure.text;
   } else {
     outcome_.result = CheckResult::NoAnswer;
     outcome_.detail = std::string(to_string(outcome_.phase)) + ": ";

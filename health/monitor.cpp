@@ -23,7 +23,14 @@ TlsContext::Made make_tls(const HealthCheckConfig& config, const CheckMaterial& 
 }  // namespace
 
 struct HealthMonitor::Service {
+  explicit Service(std::size_t backend_count) : path(backend_count) {}
+
+  void reconsider_silence() {
+    for (const auto& target : targets) target->reconsider_silence();
+  }
+
   ServiceChecks checks;
+  PathEvidence path;
   CheckMaterial material;
   std::vector<std::unique_ptr<HealthTarget>> targets;
 };
@@ -31,7 +38,7 @@ struct HealthMonitor::Service {
 HealthMonitor::HealthMonitor(Loop& loop, Log& log, Random& random, const std::vector<ServiceConfig>& services,
                              const std::function<void(const HealthChange&)>& on_change) {
   for (const ServiceConfig& config : services) {
-    auto service = std::make_unique<Service>();
+    auto service = std::make_unique<Service>(config.backends.size());
     service->checks.name = config.name;
     service->checks.config = config.health_check;
     TlsContext::Made made = make_tls(config.health_check, {});
@@ -40,8 +47,8 @@ HealthMonitor::HealthMonitor(Loop& loop, Log& log, Random& random, const std::ve
     for (const BackendConfig& backend : config.backends) {
       const BackendId id{.service = services_.size(), .backend = service->targets.size()};
       service->targets.push_back(std::make_unique<HealthTarget>(
-          HealthTarget::Surroundings{.loop = loop, .log = log, .random = random}, service->checks, id,
-          backend, on_change));
+          HealthTarget::Surroundings{.loop = loop, .log = log, .random = random, .path = service->path},
+          service->checks, id, backend, on_change, [of = service.get()] { of->reconsider_silence(); }));
     }
     services_.push_back(std::move(service));
   }

@@ -45,6 +45,8 @@ struct BackendHealth {
   std::string reason;                                  // of the state: why it was entered
   std::optional<LastCheck> last_check;
   std::array<std::uint64_t, kCheckResults> checks{};      // by CheckResult
+  std::uint64_t impossible_checks = 0;                    // for a fault of our own host: without a result
+  std::optional<std::string> impossible_reason;           // while the last check was impossible
   std::array<HistogramSnapshot, kCheckPhases> durations;  // by CheckPhase
   std::optional<std::chrono::system_clock::time_point> certificate_expiry;
   std::optional<double> clock_skew_seconds;  // the backend's clock minus ours
@@ -55,6 +57,7 @@ struct HealthChange {
   BackendId backend;
   BackendState state = BackendState::Unknown;
   DeadCause dead_cause = DeadCause::None;
+  bool may_be_our_path = false;  // dead, Silent: see PathEvidence
   TimePoint since{};
 };
 

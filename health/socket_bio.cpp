@@ -2,32 +2,38 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <cstdint>
 
 namespace vipward {
 namespace {
 
-// The BIO's data pointer holds the descriptor, its "init" the right to use it, its flag bit the end of
-// stream.
-int fd_of(BIO* bio) {
-  return static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio)));
+// The BIO's data pointer holds the socket, its "init" the right to use it, its flag bit the end of stream.
+BioSocket& socket_of(BIO* bio) {
+  return *static_cast<BioSocket*>(BIO_get_data(bio));
 }
 
 constexpr int kEndOfStream = BIO_FLAGS_IN_EOF;
 
 int bio_write(BIO* bio, const char* data, int size) {
   BIO_clear_retry_flags(bio);
-  const ssize_t sent = send_to_peer(fd_of(bio), data, static_cast<std::size_t>(size));
+  const ssize_t sent = send_to_peer(socket_of(bio).fd, data, static_cast<std::size_t>(size));
   if (sent < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_write(bio);
   return static_cast<int>(sent);
 }
 
 int bio_read(BIO* bio, char* data, int size) {
   BIO_clear_retry_flags(bio);
-  const ssize_t received = recv(fd_of(bio), data, static_cast<std::size_t>(size), 0);
+  BioSocket& socket = socket_of(bio);
+  if (socket.read_budget_bytes == 0) {
+    BIO_set_retry_read(bio);
+    return -1;
+  }
+  const std::size_t wanted = std::min(static_cast<std::size_t>(size), socket.read_budget_bytes);
+  const ssize_t received = recv(socket.fd, data, wanted, 0);
   if (received < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_read(bio);
   if (received == 0) BIO_set_flags(bio, kEndOfStream);
+  if (received > 0) socket.read_budget_bytes -= static_cast<std::size_t>(received);
   return static_cast<int>(received);
 }
 
@@ -57,9 +63,9 @@ const BIO_METHOD* method() {
 
 }  // namespace
 
-BIO* new_socket_bio(int fd) {
+BIO* new_socket_bio(BioSocket& socket) {
   BIO* bio = BIO_new(method());
-  BIO_set_data(bio, reinterpret_cast<void*>(static_cast<std::intptr_t>(fd)));
+  BIO_set_data(bio, &socket);
   BIO_set_init(bio, 1);
   return bio;
 }

@@ -28,14 +28,17 @@ std::string_view word(DeadCause cause) {
 }  // namespace
 
 HealthTarget::HealthTarget(const Surroundings& surroundings, const ServiceChecks& service, BackendId id,
-                           const BackendConfig& backend, std::function<void(const HealthChange&)> on_change)
+                           const BackendConfig& backend, std::function<void(const HealthChange&)> on_change,
+                           std::function<void()> on_answered)
     : loop_(surroundings.loop),
       log_(surroundings.log),
       random_(surroundings.random),
+      path_(surroundings.path),
       service_(service),
       id_(id),
       name_(backend.name),
       on_change_(std::move(on_change)),
+      on_answered_(std::move(on_answered)),
       plan_(plan_of(service.config, backend)),
       state_({.rise = service.config.rise, .fall = service.config.fall}, loop_.now()),
       schedule_({.interval = service.config.interval,
@@ -71,6 +74,7 @@ void HealthTarget::run_check() {
       loop_, plan_,
       CheckCredentials{.tls = service_.tls, .sessions = sessions_, .bearer_token = service_.bearer_token},
       [this](const CheckOutcome& outcome) { on_done(outcome); });
+  check_began_ = loop_.now();
   check_->start();
 }
 
@@ -79,34 +83,67 @@ void HealthTarget::on_done(const CheckOutcome& outcome) {
     on_local_fault(outcome.detail);
     return;
   }
-  local_fault_logged_ = false;
+  end_local_fault();
   record(outcome);
   log_complaint(outcome);
   const TimePoint now = loop_.now();
+  note_path(outcome, now);
   const auto transition = state_.observe(
       {.result = outcome.result, .readyz_alone = outcome.readyz_alone, .refused = outcome.refused}, now);
   const bool fast = outcome.refused || state_.is_rising();
   schedule_.on_ended(now, fast ? CheckSchedule::Pace::Fast : CheckSchedule::Pace::Normal, random_.fraction());
   arm();
-  if (!transition) return;
-  if (transition->from != transition->to) since_wall_ = last_check_->ended_at;
-  reason_ = outcome.detail;
-  log_transition(*transition);
+  if (transition) report(*transition);
+  if (outcome.result != CheckResult::NoAnswer) on_answered_();
+}
+
+void HealthTarget::note_path(const CheckOutcome& outcome, TimePoint now) {
+  if (outcome.result == CheckResult::NoAnswer) {
+    path_.on_silence(id_.backend, now);
+  } else {
+    path_.on_answer(id_.backend, check_began_);
+  }
+}
+
+void HealthTarget::report(const CheckState::Transition& transition) {
+  if (transition.from != transition.to) since_wall_ = last_check_->ended_at;
+  reason_ = last_check_->detail;
+  may_be_our_path_ = transition.dead_cause == DeadCause::Silent && path_.may_be_our_path(id_.backend);
+  log_transition(transition);
   on_change_({.backend = id_,
-              .state = transition->to,
-              .dead_cause = transition->dead_cause,
-              .since = transition->since});
+              .state = transition.to,
+              .dead_cause = transition.dead_cause,
+              .may_be_our_path = may_be_our_path_,
+              .since = transition.since});
+}
+
+void HealthTarget::reconsider_silence() {
+  if (!may_be_our_path_ || path_.may_be_our_path(id_.backend)) return;
+  may_be_our_path_ = false;
+  log_.warn("silent by itself, other backends answer", {{"service", service_.name}, {"backend", name_}});
+  on_change_({.backend = id_,
+              .state = state_.state(),
+              .dead_cause = state_.dead_cause(),
+              .may_be_our_path = false,
+              .since = state_.since()});
 }
 
 // Counts neither for nor against the backend.
 void HealthTarget::on_local_fault(const std::string& reason) {
-  if (!local_fault_logged_) {
+  impossible_checks_.add();
+  if (!impossible_reason_) {
     log_.error("health check impossible",
                {{"service", service_.name}, {"backend", name_}, {"reason", reason}});
   }
-  local_fault_logged_ = true;
+  impossible_reason_ = reason;
   schedule_.on_ended(loop_.now(), CheckSchedule::Pace::Normal, random_.fraction());
   arm();
+}
+
+void HealthTarget::end_local_fault() {
+  if (!impossible_reason_) return;
+  impossible_reason_.reset();
+  log_.info("health check possible again", {{"service", service_.name}, {"backend", name_}});
 }
 
 void HealthTarget::record(const CheckOutcome& outcome) {
@@ -166,6 +203,8 @@ BackendHealth HealthTarget::snapshot() const {
   health.reason = reason_;
   health.last_check = last_check_;
   for (std::size_t i = 0; i < kCheckResults; ++i) health.checks[i] = checks_[i].value();
+  health.impossible_checks = impossible_checks_.value();
+  health.impossible_reason = impossible_reason_;
   for (std::size_t i = 0; i < kCheckPhases; ++i) health.durations[i] = durations_[i].snapshot();
   health.certificate_expiry = certificate_expiry_;
   health.clock_skew_seconds = clock_skew_seconds_;

@@ -9,6 +9,7 @@
 
 #include "health/check.h"
 #include "health/check_state.h"
+#include "health/path_evidence.h"
 #include "health/schedule.h"
 #include "health/snapshot.h"
 #include "lb/event/random.h"
@@ -32,13 +33,17 @@ class HealthTarget {
     Loop& loop;
     Log& log;
     Random& random;
+    PathEvidence& path;  // of the service
   };
-  // `service` outlives the target.
+  // `service` outlives the target. `on_answered` comes after each check that was answered.
   HealthTarget(const Surroundings& surroundings, const ServiceChecks& service, BackendId id,
-               const BackendConfig& backend, std::function<void(const HealthChange&)> on_change);
+               const BackendConfig& backend, std::function<void(const HealthChange&)> on_change,
+               std::function<void()> on_answered);
 
   void start();
   void on_connect_refused();
+  // Another backend has answered: a silence that might have been our network's may be this backend's own.
+  void reconsider_silence();
   // The material has changed.
   void drop_tls_sessions() { sessions_ = std::make_shared<TlsSessionCache>(); }
   BackendHealth snapshot() const;
@@ -47,7 +52,10 @@ class HealthTarget {
   void arm();
   void run_check();
   void on_done(const CheckOutcome& outcome);
+  void note_path(const CheckOutcome& outcome, TimePoint now);
+  void report(const CheckState::Transition& transition);
   void on_local_fault(const std::string& reason);
+  void end_local_fault();
   void record(const CheckOutcome& outcome);
   void log_complaint(const CheckOutcome& outcome);
   void log_transition(const CheckState::Transition& transition);
@@ -55,10 +63,12 @@ class HealthTarget {
   Loop& loop_;
   Log& log_;
   Random& random_;
+  PathEvidence& path_;
   const ServiceChecks& service_;
   BackendId id_;
   std::string name_;
   std::function<void(const HealthChange&)> on_change_;
+  std::function<void()> on_answered_;
 
   CheckPlan plan_;
   CheckState state_;
@@ -66,12 +76,15 @@ class HealthTarget {
   Timer timer_;
   std::shared_ptr<TlsSessionCache> sessions_;
   std::unique_ptr<Check> check_;  // running, or closing its connection
+  TimePoint check_began_{};
+  bool may_be_our_path_ = false;  // as last reported
 
   std::chrono::system_clock::time_point since_wall_;
   std::string reason_ = "no check has ended yet";
   std::optional<LastCheck> last_check_;
   CheckComplaint complaint_ = CheckComplaint::None;
-  bool local_fault_logged_ = false;
+  std::optional<std::string> impossible_reason_;  // while the last check was impossible
+  Counter impossible_checks_;
   std::array<Counter, kCheckResults> checks_;
   std::array<Histogram, kCheckPhases> durations_;
   std::optional<std::chrono::system_clock::time_point> certificate_expiry_;

@@ -6,11 +6,12 @@
 #include <cstdlib>
 #include <system_error>
 
-#include "health/socket_bio.h"
 #include "health/tls_text.h"
 
 namespace vipward {
 namespace {
+
+constexpr std::size_t kReadBudgetBytes = std::size_t{32} * 1024;
 
 // Alerts of the server are errors of this number plus the alert's (SSL_AD_REASON_OFFSET).
 bool is_alert(int reason) {
@@ -39,13 +40,14 @@ bool is_about_our_certificate(int reason) {
 
 TlsClient::TlsClient(const TlsContext& context, std::shared_ptr<TlsSessionCache> sessions,
                      const IpAddress& backend, int fd, TimePoint now)
-    : ssl_(context.new_client(backend)),
+    : socket_{.fd = fd},
+      ssl_(context.new_client(backend)),
       sessions_(std::move(sessions)),
       expected_name_(context.expected_name(backend)),
       has_client_certificate_(context.has_client_certificate()),
       started_at_(now) {
   SSL_set_app_data(ssl_.get(), this);
-  BIO* bio = new_socket_bio(fd);
+  BIO* bio = new_socket_bio(socket_);
   SSL_set_bio(ssl_.get(), bio, bio);
   if (SSL_SESSION* session = sessions_->offer(now)) SSL_set_session(ssl_.get(), session);
 }
@@ -53,7 +55,7 @@ TlsClient::TlsClient(const TlsContext& context, std::shared_ptr<TlsSessionCache>
 TlsClient::~TlsClient() = default;
 
 IoStatus TlsClient::handshake() {
-  ERR_clear_error();
+  begin_call();
   const IoStatus status = status_of(SSL_do_handshake(ssl_.get()));
   if (status == IoStatus::Done) {
     secure_ = true;
@@ -68,7 +70,7 @@ IoStatus TlsClient::handshake() {
 }
 
 IoStatus TlsClient::write(std::string_view& rest) {
-  ERR_clear_error();
+  begin_call();
   std::size_t written = 0;
   const IoStatus status = status_of(SSL_write_ex(ssl_.get(), rest.data(), rest.size(), &written));
   rest.remove_prefix(written);
@@ -76,14 +78,19 @@ IoStatus TlsClient::write(std::string_view& rest) {
 }
 
 IoStatus TlsClient::read(char* buffer, std::size_t size, std::size_t& used) {
-  ERR_clear_error();
+  begin_call();
   return status_of(SSL_read_ex(ssl_.get(), buffer, size, &used));
 }
 
 void TlsClient::close_notify() {
   if (!secure_) return;
-  ERR_clear_error();
+  begin_call();
   SSL_shutdown(ssl_.get());
+}
+
+void TlsClient::begin_call() {
+  ERR_clear_error();
+  socket_.read_budget_bytes = kReadBudgetBytes;
 }
 
 // `result`: 1 is success for every call used here.

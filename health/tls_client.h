@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "health/io.h"
+#include "health/socket_bio.h"
 #include "health/tls_context.h"
 #include "health/tls_session.h"
 
@@ -23,7 +24,8 @@ class TlsClient {
   TlsClient(const TlsClient&) = delete;
   TlsClient& operator=(const TlsClient&) = delete;
 
-  // Call again when the socket is ready until it says Done.
+  // Call again when the socket is ready until it says Done. Each call reads a bounded number of bytes, and
+  // WantRead may come with more of them in the socket.
   IoStatus handshake();
   // Done: `rest` is empty.
   IoStatus write(std::string_view& rest);
@@ -41,12 +43,14 @@ class TlsClient {
   static int on_new_session(SSL* ssl, SSL_SESSION* session);
 
  private:
+  void begin_call();
   IoStatus status_of(int result);
   void describe_error();
 
   struct Free {
     void operator()(SSL* ssl) const { SSL_free(ssl); }
   };
+  BioSocket socket_;  // before ssl_: outlives its BIO
   std::unique_ptr<SSL, Free> ssl_;
   std::shared_ptr<TlsSessionCache> sessions_;  // owners: the target and this check
   std::string expected_name_;

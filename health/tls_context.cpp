@@ -109,6 +109,8 @@ TlsContext::Made TlsContext::make(const CheckTlsConfig& config, const CheckMater
   if (context == nullptr) std::abort();
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   SSL_CTX_set_mode(context, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  // On by default: SSL_read_ex would go on within records that hold no data, such as endless key updates.
+  SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
   SSL_CTX_set_default_passwd_cb(context, no_password);
   if (alpn == Alpn::Http1) {
     constexpr std::array<unsigned char, 9> kHttp1{8, 'h', 't', 't', 'p', '/', '1', '.', '1'};

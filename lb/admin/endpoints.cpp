@@ -20,7 +20,7 @@ struct Endpoint {
 constexpr std::array kEndpoints{
     Endpoint{"/metrics", "metrics for Prometheus"},
     Endpoint{"/livez", "200 while this process works"},
-    Endpoint{"/readyz", "200 while every service has a usable backend, else 503; says which has none"},
+    Endpoint{"/readyz", "200 while every service has a living backend, else 503; says which has none"},
     Endpoint{"/api/v1/status", "services, backends and their checks as JSON"},
 };
 

@@ -44,7 +44,7 @@ HttpConnection::HttpConnection(Context& context, Fd socket)
       socket_(std::move(socket)),
       poll_(context.loop, socket_.get(), [this](Poll::Ready ready) { on_ready(ready); }),
       deadline_(context.loop, [this] { on_deadline(); }),
-      idle_since_(context.loop.now()) {
+      since_(context.loop.now()) {
   deadline_.arm_after(context_.timeouts.head);
   watch({.read = true});
 }
@@ -53,8 +53,10 @@ void HttpConnection::start() {
   on_ready({.readable = true});
 }
 
-bool HttpConnection::is_idle() const {
-  return state_ == State::Lingering || (state_ == State::Reading && parser_.is_empty() && input_.empty());
+HttpConnection::Activity HttpConnection::activity() const {
+  if (state_ == State::Writing) return Activity::Response;
+  if (state_ == State::Lingering || (parser_.is_empty() && input_.empty())) return Activity::Idle;
+  return Activity::Request;
 }
 
 void HttpConnection::on_ready(Poll::Ready ready) {
@@ -93,6 +95,7 @@ HttpConnection::Next HttpConnection::read_request() {
 
 // One request per turn of the loop: a pipeline of hundreds must not hold up the others.
 HttpConnection::Next HttpConnection::take_input() {
+  if (parser_.is_empty()) since_ = context_.loop.now();
   input_.erase(0, parser_.feed(input_));
   if (const int status = parser_.error_status(); status != 0) return answer(error_response(status), false);
   if (!parser_.is_complete()) {
@@ -133,7 +136,7 @@ HttpConnection::Next HttpConnection::write_response() {
 
 HttpConnection::Next HttpConnection::finish_response() {
   output_ = {};
-  idle_since_ = context_.loop.now();
+  since_ = context_.loop.now();
   if (keep_alive_) {
     wait_for_request();
     return Next::Continue;

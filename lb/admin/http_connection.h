@@ -39,9 +39,15 @@ class HttpConnection {
 
   // Takes what has arrived already. Like every event it may end the connection: the last thing to do with it.
   void start();
-  // No request is under way: it may be closed without harm.
-  bool is_idle() const;
-  TimePoint idle_since() const { return idle_since_; }
+  // What closing it would harm.
+  enum class Activity : std::uint8_t {
+    Idle,     // nothing: no request is under way
+    Request,  // a request that has not arrived whole yet
+    Response,
+  };
+  Activity activity() const;
+  // Since when it has been idle, or reading this request.
+  TimePoint since() const { return since_; }
 
  private:
   enum class State : std::uint8_t {
@@ -77,7 +83,7 @@ class HttpConnection {
   bool keep_alive_ = false;  // after the response
   bool head_timed_ = true;   // the deadline is that of a request head
   std::size_t discarded_ = 0;
-  TimePoint idle_since_;
+  TimePoint since_;
 };
 
 }  // namespace vipward

@@ -91,12 +91,13 @@ bool HttpServer::is_allowed(const SocketAddress& peer) const {
 
 bool HttpServer::make_room() {
   if (connections_.size() < options_.max_connections) return true;
-  const HttpConnection* oldest = nullptr;
-  for (const auto& connection : connections_)
-    if (connection->is_idle() && (!oldest || connection->idle_since() < oldest->idle_since()))
-      oldest = connection.get();
-  if (oldest) remove(oldest);
-  return oldest != nullptr;
+  const auto rank = [](const auto& connection) {
+    return std::pair(connection->activity(), connection->since());
+  };
+  const auto least = std::ranges::min_element(connections_, {}, rank);
+  if (least == connections_.end() || (*least)->activity() == HttpConnection::Activity::Response) return false;
+  connections_.erase(least);
+  return true;
 }
 
 // The listener stays readable while descriptors are missing: watching it would spin.

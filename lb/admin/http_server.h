@@ -21,7 +21,9 @@ class HttpServer {
  public:
   struct Options {
     std::vector<Cidr> allow{};  // others are reset at once; empty: everyone. Not asked on unix sockets.
-    // For one more the connection that is idle longest is closed; if none is, the new one is reset.
+    // For one more the connection that is idle longest is closed, or if none is the one that has been reading
+    // a request longest: half requests must deny nobody an answer. If all write a response, the new one is
+    // reset.
     std::size_t max_connections = 64;
     HttpTimeouts timeouts{};
     Duration accept_pause = std::chrono::milliseconds(100);  // when descriptors run out

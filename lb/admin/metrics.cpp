@@ -184,6 +184,7 @@ constexpr std::array kMetrics{
   Metric{"vipward_backend_connections_total", Counter, per_backend<&BackendStatus::connections_total>, "Sessions established with the backend."},
   Metric{"vipward_backend_state", Gauge, backend_state, "1 for the state the backend is in, 0 for the others."},
   Metric{"vipward_health_checks_total", Counter, health_checks, "Health checks ended, by result."},
+  Metric{"vipward_health_checks_impossible_total", Counter, per_backend<&BackendStatus::impossible_checks>, "Health checks not made, for a fault of this host: no descriptors, no usable CA."},
   Metric{"vipward_health_check_duration_seconds", Histogram, health_check_duration, "How long each phase of the health checks took."},
   Metric{"vipward_backend_certificate_expiry_timestamp_seconds", Gauge, per_backend_if_known<&BackendStatus::certificate_expiry>, "When the backend's serving certificate expires."},
   Metric{"vipward_backend_clock_skew_seconds", Gauge, per_backend_if_known<&BackendStatus::clock_skew_seconds>, "The backend's clock minus ours, by its Date header."},

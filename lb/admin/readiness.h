@@ -1,4 +1,5 @@
-// Whether the services can be served: what /readyz and the status say. Pure.
+// Two questions about a service. Does it serve sessions now? The status says so ("usable"). Does any of its
+// backends live? /readyz asks that, for it decides where an address goes. Pure.
 #pragma once
 
 #include <string>
@@ -7,18 +8,22 @@
 
 namespace vipward {
 
-// A backend is ready; or, where `when_none_ready` is fail_open, one is not_ready: it is alive and gets the
-// sessions. An unknown one proves nothing yet (right after the start nothing is usable), a dead one is a last
-// resort only, a drained one is out. That overloaded apiservers count keeps an address where it is: moving it
-// away from them resets every client and adds load.
-bool has_usable_backend(const ServiceStatus& service);
+// A backend is ready; or, where `when_none_ready` is fail_open, one is not_ready: it gets the sessions. An
+// unknown one proves nothing yet (right after the start nothing serves), a dead one is a last resort only, a
+// drained one is out.
+bool serves_sessions(const ServiceStatus& service);
+
+// A backend is ready or not_ready, whatever `when_none_ready` says. That overloaded apiservers, or those of a
+// cluster without a quorum, count keeps an address where it is: the other hosts see the same, and moving it
+// resets every client and adds load.
+bool has_living_backend(const ServiceStatus& service);
 
 // "2 of 3 backends ready (1 dead)"
 std::string describe_backends(const ServiceStatus& service);
 
 struct Readiness {
-  bool ready = false;
-  std::string text;  // first line "ok" or "not ready: WHY", then one line per service
+  bool ready = false;  // every service has a living backend, and the process does not stop
+  std::string text;    // first line "ok" or "not ready: WHY", then one line per service
 };
 Readiness assess_readiness(const Snapshot& snapshot);
 

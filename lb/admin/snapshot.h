@@ -41,7 +41,9 @@ struct BackendStatus {
   std::uint64_t bytes_to_client = 0;
   HistogramSnapshot connect_duration{};
   std::optional<CheckStatus> last_check{};
-  LabelledCounts checks{};                                                       // by result
+  LabelledCounts checks{};                         // by result
+  std::uint64_t impossible_checks{};               // for a fault of our own host: without a result
+  std::optional<std::string> impossible_reason{};  // while the last check was impossible
   std::vector<std::pair<std::string_view, HistogramSnapshot>> check_duration{};  // by phase
   std::optional<WallTime> certificate_expiry;
   std::optional<double> clock_skew_seconds;
@@ -51,7 +53,8 @@ struct ServiceStatus {
   std::string name;
   std::vector<std::string> listen;
   bool refuses_when_none_ready = false;
-  bool accepting = true;  // false: paused, no descriptors left
+  std::uint64_t lost_listeners = 0;  // that listen no longer: clients are refused there
+  bool accepting = true;             // false: paused, no descriptors left
   std::uint64_t connections = 0;
   std::uint64_t connections_limit = 0;
   std::uint64_t accepted = 0;

@@ -45,9 +45,11 @@ Json backend_json(const BackendStatus& backend) {
             {"connect_failures", backend.connect_failures},
             {"certificate_expires_at", nullptr},
             {"clock_skew_seconds", nullptr},
+            {"check_impossible", nullptr},
             {"last_check", nullptr}};
   if (backend.certificate_expiry) json["certificate_expires_at"] = time_json(*backend.certificate_expiry);
   if (backend.clock_skew_seconds) json["clock_skew_seconds"] = *backend.clock_skew_seconds;
+  if (backend.impossible_reason) json["check_impossible"] = *backend.impossible_reason;
   if (backend.last_check) json["last_check"] = check_json(*backend.last_check);
   return json;
 }
@@ -55,9 +57,10 @@ Json backend_json(const BackendStatus& backend) {
 Json service_json(const ServiceStatus& service) {
   Json json{{"name", service.name},
             {"listen", service.listen},
-            {"usable", has_usable_backend(service)},
+            {"usable", serves_sessions(service)},
             {"accepting", service.accepting},
             {"when_none_ready", service.refuses_when_none_ready ? "refuse" : "fail_open"},
+            {"lost_listeners", service.lost_listeners},
             {"connections", service.connections},
             {"connections_limit", service.connections_limit},
             {"connections_accepted", service.accepted},

@@ -21,7 +21,7 @@ Eviction eviction_of(const BackendStanding& backend, const EvictionInputs& input
   switch (backend.state) {
     case BackendState::Dead:
       if (backend.dead_cause == DeadCause::Refused) return Eviction::Older;
-      return inputs.another_ready ? Eviction::All : Eviction::None;
+      return inputs.another_ready && !backend.may_be_our_path ? Eviction::All : Eviction::None;
     case BackendState::NotReady:
       return inputs.another_ready && inputs.now >= backend.since + inputs.drain_timeout ? Eviction::All
                                                                                         : Eviction::None;

@@ -17,6 +17,9 @@ std::optional<int> attempt_round(BackendState state, bool fail_open);
 struct BackendStanding {
   BackendState state = BackendState::Unknown;
   DeadCause dead_cause = DeadCause::None;
+  // Dead, Silent: no other backend has answered since this one fell silent, so that it may be our own
+  // network.
+  bool may_be_our_path = false;
   TimePoint since{};  // when the state, or a dead one's cause, was entered
 };
 

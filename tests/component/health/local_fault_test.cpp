@@ -60,10 +60,15 @@ TEST_CASE("a check that finds no descriptor counts for nothing, is logged once, 
         2 * service.health_check.interval + Millis{50});
     CHECK(bench.checks() == checks);
     CHECK(bench.health().state == BackendState::Ready);
+    CHECK(bench.health().impossible_checks >= 2);
+    CHECK(bench.health().impossible_reason == "Too many open files");
+    CHECK(bench.logged("health check possible again") == 0);
   }
   CHECK(bench.run_until_checked(checks + 3));
   CHECK(bench.health().state == BackendState::Ready);
   CHECK(bench.logged("health check impossible") == 1);
+  CHECK(bench.logged(" info  health check possible again service=api backend=master-1") == 1);
+  CHECK(bench.health().impossible_reason == std::nullopt);
   CHECK(bench.changes().size() == 1);
 }
 
@@ -75,6 +80,8 @@ TEST_CASE("without a CA nothing is checked, and the log says why, once") {
   bench.run_until([] { return false; }, std::chrono::milliseconds{200});
   CHECK(bench.logged("health check impossible") == 1);
   CHECK(bench.health().state == BackendState::Unknown);
+  CHECK(bench.health().impossible_checks >= 2);
+  CHECK(bench.health().impossible_reason == "tls: ca_file: holds no certificate in PEM form");
   CHECK(server.accepted() == 0);
 }
 

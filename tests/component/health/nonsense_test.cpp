@@ -1,11 +1,15 @@
 // Servers that are slow, silent, endless or talk nonsense: the check ends with the phase named.
 #include <doctest/doctest.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <sys/socket.h>
 
 #include <array>
+#include <memory>
 #include <thread>
 
 #include "health/socket_bio.h"
+#include "health/tls_client.h"
 #include "tests/component/health/bench.h"
 #include "tests/support/fake_server.h"
 
@@ -43,6 +47,30 @@ FakeServer::Script after_request(const std::string& begin, const std::string& en
     while (going && !endless.empty()) going = connection.write(endless);
     connection.wait_for_close();
   };
+}
+
+struct FreeTls {
+  void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+  void operator()(SSL* ssl) const { SSL_free(ssl); }
+  void operator()(BIO* bio) const { BIO_free(bio); }
+  void operator()(X509* certificate) const { X509_free(certificate); }
+  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+};
+template <class T>
+using TlsPtr = std::unique_ptr<T, FreeTls>;
+
+// The server's end of a TLS connection over `fd`, for a test that needs more than a script.
+TlsPtr<SSL> tls_server(const CertificateAndKey& pair, int fd) {
+  const TlsPtr<SSL_CTX> context(SSL_CTX_new(TLS_server_method()));
+  const TlsPtr<BIO> certificate_pem(BIO_new_mem_buf(pair.certificate.data(), -1));
+  const TlsPtr<BIO> key_pem(BIO_new_mem_buf(pair.key.data(), -1));
+  const TlsPtr<X509> certificate(PEM_read_bio_X509(certificate_pem.get(), nullptr, nullptr, nullptr));
+  const TlsPtr<EVP_PKEY> key(PEM_read_bio_PrivateKey(key_pem.get(), nullptr, nullptr, nullptr));
+  SSL_CTX_use_certificate(context.get(), certificate.get());
+  SSL_CTX_use_PrivateKey(context.get(), key.get());
+  TlsPtr<SSL> ssl(SSL_new(context.get()));
+  SSL_set_fd(ssl.get(), fd);
+  return ssl;
 }
 
 }  // namespace
@@ -88,6 +116,57 @@ TEST_CASE("one byte at a time for ever ends the check at response_timeout") {
   });
   check_no_answer(verdict_on(server, CheckProtocol::Http), CheckPhase::Response,
                   "response: GET /healthz: no answer within 300ms");
+}
+
+// RFC 8446 section 4.6.3: a server may send them at any time, and nothing limits how many.
+TEST_CASE("every key update brings the reader back to its loop, where the deadline can fire") {
+  const TestCa ca;
+  std::array<int, 2> pair{};
+  REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair.data()) == 0);
+  const Fd ours(pair[0]);
+  const Fd theirs(pair[1]);
+  const TlsPtr<SSL> server = tls_server(ca.issue_for_loopback(), theirs.get());
+  const TlsContext::Made made =
+      TlsContext::make({}, {.ca_pem = ca.certificate_pem()}, TlsContext::Alpn::Http1);
+  REQUIRE(made.error == "");
+  TlsClient client(*made.context, std::make_shared<TlsSessionCache>(), *IpAddress::parse("127.0.0.1"),
+                   ours.get(), TimePoint{});
+  while (client.handshake() == IoStatus::WantRead) SSL_accept(server.get());
+  REQUIRE(SSL_accept(server.get()) == 1);
+
+  constexpr int kUpdates = 100;
+  for (int i = 0; i < kUpdates; ++i) {
+    REQUIRE(SSL_key_update(server.get(), SSL_KEY_UPDATE_NOT_REQUESTED) == 1);
+    REQUIRE(SSL_do_handshake(server.get()) == 1);
+  }
+  REQUIRE(SSL_write(server.get(), "x", 1) == 1);
+  std::array<char, 8> buffer{};
+  std::size_t used = 0;
+  int returns = 0;
+  IoStatus status = IoStatus::WantRead;
+  for (; returns < 10 * kUpdates; ++returns) {
+    status = client.read(buffer.data(), buffer.size(), used);
+    if (status != IoStatus::WantRead) break;
+  }
+  CHECK(status == IoStatus::Done);
+  CHECK(used == 1);
+  CHECK(returns >= kUpdates);
+}
+
+TEST_CASE("endless hello requests end the check at connect_timeout") {
+  // RFC 5246 section 7.4.1.1: who is shaking hands already ignores them. Small records, many in one segment:
+  // more than the reader can take.
+  std::string flood;
+  for (int i = 0; i < 200'000; ++i) flood.append("\x16\x03\x03\0\x04\0\0\0\0", 9);
+  const TestCa ca;
+  const FakeServer server({}, [&](FakeConnection& connection) {
+    // Ends, lest a check that does not end hang its test.
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{4};
+    while (std::chrono::steady_clock::now() < end && connection.write(flood)) {
+    }
+  });
+  check_no_answer(verdict_on(server, CheckProtocol::Https, {.ca_pem = ca.certificate_pem()}), CheckPhase::Tls,
+                  "tls: no answer within 300ms");
 }
 
 TEST_CASE("garbage instead of HTTP ends the check") {

@@ -39,14 +39,14 @@ TEST_CASE("liveness asks nobody") {
   CHECK(fixture.asked == 0);
 }
 
-TEST_CASE("readyz answers 503 without a usable backend") {
+TEST_CASE("readyz answers 503 without a living backend") {
   Fixture fixture;
   fixture.snapshot.services[0].backends[0].state = BackendState::Unknown;
   const HttpResponse response = fixture.get("/readyz");
   CHECK(response.status == 503);
   CHECK(response.body ==
-        "not ready: no usable backend for kube-apiserver\n"
-        "kube-apiserver: no usable backend: 0 of 2 backends ready (1 unknown, 1 dead)\n");
+        "not ready: no living backend for kube-apiserver\n"
+        "kube-apiserver: no living backend: 0 of 2 backends ready (1 unknown, 1 dead)\n");
 }
 
 TEST_CASE("an unknown path gets the list of the known ones") {
@@ -59,7 +59,7 @@ TEST_CASE("an unknown path gets the list of the known ones") {
           "\n"
           "/metrics        metrics for Prometheus\n"
           "/livez          200 while this process works\n"
-          "/readyz         200 while every service has a usable backend, else 503; says which has none\n"
+          "/readyz         200 while every service has a living backend, else 503; says which has none\n"
           "/api/v1/status  services, backends and their checks as JSON\n");
   }
 }

@@ -30,20 +30,26 @@ Readiness assess(std::initializer_list<ServiceStatus> services, bool stopping = 
 
 }  // namespace
 
-TEST_CASE("one ready backend makes a service usable") {
-  CHECK(has_usable_backend(service("s", {Dead, Ready, Dead})));
-  CHECK(has_usable_backend(service("s", {Dead, Ready, Dead}, true)));
+TEST_CASE("one ready backend is enough to serve, and alive") {
+  for (const bool refuses : {false, true}) {
+    CHECK(serves_sessions(service("s", {Dead, Ready, Dead}, refuses)));
+    CHECK(has_living_backend(service("s", {Dead, Ready, Dead}, refuses)));
+  }
 }
 
-TEST_CASE("a not_ready backend counts only where it would get sessions") {
-  CHECK(has_usable_backend(service("s", {NotReady, Dead})));
-  CHECK_FALSE(has_usable_backend(service("s", {NotReady, Dead}, true)));
+TEST_CASE("a not_ready backend serves only where it would get sessions, and is alive everywhere") {
+  CHECK(serves_sessions(service("s", {NotReady, Dead})));
+  CHECK_FALSE(serves_sessions(service("s", {NotReady, Dead}, true)));
+  for (const bool refuses : {false, true}) CHECK(has_living_backend(service("s", {NotReady, Dead}, refuses)));
 }
 
-TEST_CASE("unknown, dead and drained backends do not make a service usable") {
-  for (const bool refuses : {false, true})
-    CHECK_FALSE(has_usable_backend(service("s", {Unknown, Dead, Drained}, refuses)));
-  CHECK_FALSE(has_usable_backend(service("s", {})));
+TEST_CASE("unknown, dead and drained backends neither serve nor live") {
+  for (const bool refuses : {false, true}) {
+    CHECK_FALSE(serves_sessions(service("s", {Unknown, Dead, Drained}, refuses)));
+    CHECK_FALSE(has_living_backend(service("s", {Unknown, Dead, Drained}, refuses)));
+  }
+  CHECK_FALSE(serves_sessions(service("s", {})));
+  CHECK_FALSE(has_living_backend(service("s", {})));
 }
 
 TEST_CASE("readiness says ok and how many backends each service has") {
@@ -55,15 +61,35 @@ TEST_CASE("readiness says ok and how many backends each service has") {
         "join: ok: 1 of 1 backends ready\n");
 }
 
-TEST_CASE("readiness names every service without a usable backend") {
-  const Readiness readiness = assess({service("api", {Unknown, NotReady, Dead, Dead, Drained}, true),
+TEST_CASE("readiness names every service without a living backend") {
+  const Readiness readiness = assess({service("api", {Unknown, Dead, Dead, Drained}, true),
                                       service("join", {Ready}), service("x", {Unknown})});
   CHECK_FALSE(readiness.ready);
   CHECK(readiness.text ==
-        "not ready: no usable backend for api, x\n"
-        "api: no usable backend: 0 of 5 backends ready (1 unknown, 1 not_ready, 2 dead, 1 drained)\n"
+        "not ready: no living backend for api, x\n"
+        "api: no living backend: 0 of 4 backends ready (1 unknown, 2 dead, 1 drained)\n"
         "join: ok: 1 of 1 backends ready\n"
-        "x: no usable backend: 0 of 1 backends ready (1 unknown)\n");
+        "x: no living backend: 0 of 1 backends ready (1 unknown)\n");
+}
+
+// config/rke2.yaml when etcd has lost its quorum: on every host alike, so there is nowhere better to go.
+TEST_CASE("a service that refuses because nothing is ready keeps its address where it is") {
+  const Readiness readiness =
+      assess({service("api", {NotReady, NotReady}), service("join", {NotReady, Dead}, true)});
+  CHECK(readiness.ready);
+  CHECK(readiness.text ==
+        "ok\n"
+        "api: ok: 0 of 2 backends ready (2 not_ready)\n"
+        "join: alive, but refuses sessions: 0 of 2 backends ready (1 not_ready, 1 dead)\n");
+}
+
+TEST_CASE("a service that has lost a listener is not ready, however well its backends are") {
+  ServiceStatus api = service("api", {Ready});
+  api.lost_listeners = 1;
+  const Readiness readiness = assess({api});
+  CHECK_FALSE(readiness.ready);
+  CHECK(readiness.text ==
+        "not ready: a listener is lost of api\napi: a listener is lost: 1 of 1 backends ready\n");
 }
 
 TEST_CASE("a process that stops is not ready") {

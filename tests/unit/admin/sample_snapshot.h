@@ -54,6 +54,8 @@ inline Snapshot sample_snapshot() {
   dead.connect_failures = 2;
   dead.connect_duration = two_buckets(0, 0, 0, 0);
   dead.checks = {{"ready", 0}, {"not_ready", 0}, {"no_answer", 3}};
+  dead.impossible_checks = 4;
+  dead.impossible_reason = "Too many open files";
 
   ServiceStatus service;
   service.name = "kube-apiserver";

@@ -27,6 +27,7 @@ TEST_CASE("the status is the JSON of the contract") {
       "usable": true,
       "accepting": true,
       "when_none_ready": "fail_open",
+      "lost_listeners": 0,
       "connections": 3,
       "connections_limit": 15000,
       "connections_accepted": 43,
@@ -42,6 +43,7 @@ TEST_CASE("the status is the JSON of the contract") {
           "connect_failures": 0,
           "certificate_expires_at": "2027-11-22T09:12:31.000Z",
           "clock_skew_seconds": -0.25,
+          "check_impossible": null,
           "last_check": {
             "ended_at": "2026-11-22T09:12:30.500Z",
             "result": "ready",
@@ -61,6 +63,7 @@ TEST_CASE("the status is the JSON of the contract") {
           "connect_failures": 2,
           "certificate_expires_at": null,
           "clock_skew_seconds": null,
+          "check_impossible": "Too many open files",
           "last_check": null
         }
       ]
@@ -75,6 +78,17 @@ TEST_CASE("what a backend sent stays inside its string") {
   snapshot.services[0].backends[1].reason = "\"}\n\xff\x1b[31m";
   CHECK(render_status(snapshot, at(1795338751500)).find("\"reason\": \"\\\"}\\n\xEF\xBF\xBD\\u001b[31m\"") !=
         std::string::npos);
+}
+
+TEST_CASE("a service that refuses with nothing ready is not usable, though its backends live") {
+  Snapshot snapshot = sample_snapshot();
+  snapshot.services[0].backends[0].state = BackendState::NotReady;
+  const auto says = [&](const char* text) {
+    return render_status(snapshot, at(1795338751500)).find(text) != std::string::npos;
+  };
+  CHECK(says("\"usable\": true"));
+  snapshot.services[0].refuses_when_none_ready = true;
+  CHECK(says("\"usable\": false"));
 }
 
 TEST_CASE("a time that was never set is null") {
