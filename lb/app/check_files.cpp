@@ -53,8 +53,20 @@ std::string read_file(const std::string& path, std::string& problem) {
     content.append(chunk.data(), static_cast<std::size_t>(count));
     if (content.size() > kMaxBytes) return fail("larger than 1 MiB");
   }
-  if (content.empty()) return fail("is empty");
   return content;
+}
+
+std::int64_t nanoseconds(const timespec& time) {
+  return time.tv_sec * 1'000'000'000 + time.tv_nsec;
+}
+
+// " (FILE, FILE)": what to look at.
+std::string paths_of(const ServiceConfig& service) {
+  std::string text;
+  for (const NamedFile& file : files_of(service)) {
+    if (file.path) text += (text.empty() ? " (" : ", ") + *file.path;
+  }
+  return text.empty() ? text : text + ")";
 }
 
 void trim_end(std::string& text) {
@@ -70,10 +82,21 @@ CheckFiles::CheckFiles(Loop& loop, Log& log, std::vector<ServiceConfig> services
       loaded_(services_.size()),
       timer_(loop, [this] { look(); }) {}
 
+CheckFiles::Stamp CheckFiles::stamp_of(const std::string& path) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) return {};
+  return {.device = status.st_dev,
+          .inode = status.st_ino,
+          .size = status.st_size,
+          .modified_ns = nanoseconds(status.st_mtim),
+          .changed_ns = nanoseconds(status.st_ctim)};
+}
+
 std::vector<std::string> CheckFiles::load() {
   std::vector<std::string> problems;
   for (std::size_t i = 0; i < services_.size(); ++i) {
-    if (std::string problem = load_service(i); !problem.empty()) problems.push_back(std::move(problem));
+    loaded_[i].problem = load_service(i);
+    if (!loaded_[i].problem.empty()) problems.push_back(loaded_[i].problem);
   }
   return problems;
 }
@@ -82,50 +105,43 @@ void CheckFiles::watch() {
   timer_.arm_after(kLookEvery);
 }
 
-// Stamps are taken before the reading: a change in between is seen as one the next time.
+// Stamps are taken before the reading: a change in between is seen as one the next time. What could not be
+// read is tried again at every look; what was read but cannot be used, when it changes.
 std::string CheckFiles::load_service(std::size_t service) {
   const std::string& name = services_[service].name;
+  Loaded& loaded = loaded_[service];
   std::vector<Stamp> stamps;
+  for (const NamedFile& file : files_of(services_[service])) {
+    if (file.path) stamps.push_back(stamp_of(*file.path));
+  }
+  if (loaded.stamps == stamps) return loaded.problem;
+  loaded.stamps.reset();
   CheckMaterial material;
-  std::string problem;
   for (const NamedFile& file : files_of(services_[service])) {
     if (!file.path) continue;
-    struct stat status {};
-    Stamp stamp;
-    if (stat(file.path->c_str(), &status) == 0) {
-      stamp = {.device = status.st_dev,
-               .inode = status.st_ino,
-               .size = status.st_size,
-               .modified_ns = status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec};
-    }
-    stamps.push_back(stamp);
+    std::string problem;
+    std::string& content = material.*file.content;
+    content = read_file(*file.path, problem);
+    if (file.content == &CheckMaterial::bearer_token) trim_end(content);
+    if (problem.empty() && content.empty()) problem = *file.path + ": is empty";
+    if (!problem.empty()) return name + "." + std::string(file.key) + ": " + problem;
   }
-  if (stamps == loaded_[service].stamps) return loaded_[service].problem;
-  for (const NamedFile& file : files_of(services_[service])) {
-    if (!file.path || !problem.empty()) continue;
-    material.*file.content = read_file(*file.path, problem);
-    if (!problem.empty()) problem = name + "." + std::string(file.key) + ": " + problem;
-  }
-  trim_end(material.bearer_token);
-  if (problem.empty()) {
-    problem = apply_(service, std::move(material));
-    if (!problem.empty()) problem = name + ".health_check: " + problem;
-  }
-  loaded_[service] = {.stamps = std::move(stamps), .problem = problem};
-  return problem;
+  loaded.stamps = std::move(stamps);
+  const std::string problem = apply_(service, std::move(material));
+  return problem.empty() ? problem : name + ".health_check: " + problem + paths_of(services_[service]);
 }
 
 void CheckFiles::look() {
   for (std::size_t i = 0; i < services_.size(); ++i) {
-    const std::vector<Stamp> before = loaded_[i].stamps;
-    const std::string said = loaded_[i].problem;
+    Loaded& loaded = loaded_[i];
+    const auto before = loaded.stamps;
     const std::string problem = load_service(i);
-    if (loaded_[i].stamps == before) continue;
-    if (problem.empty()) {
+    if (problem.empty() && loaded.stamps != before) {
       log_.info("check files read again", {{"service", services_[i].name}});
-    } else if (problem != said) {
+    } else if (!problem.empty() && problem != loaded.problem) {
       log_.error("check files changed but cannot be used, the old ones stay in use", {{"problem", problem}});
     }
+    loaded.problem = problem;
   }
   watch();
 }

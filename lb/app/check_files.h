@@ -4,7 +4,7 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,19 +29,22 @@ class CheckFiles {
 
  private:
   // What tells a changed file: a renamed new one has another inode, one written in place another time or
-  // size.
+  // size, one whose rights were changed another ctime.
   struct Stamp {
     std::uint64_t device = 0;
     std::uint64_t inode = 0;
     std::int64_t size = -1;
     std::int64_t modified_ns = 0;
+    std::int64_t changed_ns = 0;
     bool operator==(const Stamp&) const = default;
   };
   struct Loaded {
-    std::vector<Stamp> stamps;
-    std::string problem;  // said already
+    std::optional<std::vector<Stamp>> stamps;  // of what was read last; absent: look again, whatever they are
+    std::string problem;                       // said already
   };
 
+  static Stamp stamp_of(const std::string& path);
+  // What is wrong with the service's files, or an empty string.
   std::string load_service(std::size_t service);
   void look();
 

@@ -7,7 +7,7 @@
 
 namespace vipward {
 
-ProxyApp::ProxyApp(Log& log, Config config, AppListeners listeners, std::uint32_t capacity)
+ProxyApp::ProxyApp(Log& log, Config config, std::uint32_t capacity)
     : log_(log),
       config_(std::move(config)),
       monitor_(loop_, log_, random_, config_.services,
@@ -18,7 +18,6 @@ ProxyApp::ProxyApp(Log& log, Config config, AppListeners listeners, std::uint32_
              }),
       loop_lag_(loop_, loop_lag_histogram_),
       endpoints_([this] { return snapshot(); }),
-      listeners_(std::move(listeners)),
       started_at_(std::chrono::system_clock::now()) {
   load_.capacity = capacity;
   for (const ServiceConfig& service : config_.services) load_.services.emplace_back(service.backends.size());
@@ -30,17 +29,17 @@ std::vector<std::string> ProxyApp::prepare() {
   return files_.load();
 }
 
-void ProxyApp::run() {
+void ProxyApp::run(AppListeners listeners) {
   for (const auto& [number, name] : {std::pair{SIGTERM, "SIGTERM"}, std::pair{SIGINT, "SIGINT"}}) {
     signals_.push_back(std::make_unique<SignalWatch>(loop_, number, [this, name = name] { stop(name); }));
   }
   signals_.push_back(std::make_unique<SignalWatch>(
       loop_, SIGHUP, [this] { log_.warn("SIGHUP ignored: reload is planned, not in this version"); }));
-  for (Fd& listener : listeners_.admin) open_server(std::move(listener));
-  open_server(std::move(listeners_.control));
+  for (Fd& listener : listeners.admin) open_server(std::move(listener));
+  open_server(std::move(listeners.control));
   monitor_.start();
   files_.watch();
-  start_workers(std::move(listeners_.services));
+  start_workers(std::move(listeners.services));
   loop_.run();
   servers_.clear();
   signals_.clear();
@@ -69,8 +68,11 @@ void ProxyApp::start_workers(std::vector<std::vector<ServiceListener>> listeners
 }
 
 void ProxyApp::on_health_change(const HealthChange& change) {
-  const BackendStanding standing{
-      .state = change.state, .dead_cause = change.dead_cause, .since = change.since};
+  if (stopping_) return;  // a check that ended between the signal and the loop's end: no worker is left
+  const BackendStanding standing{.state = change.state,
+                                 .dead_cause = change.dead_cause,
+                                 .may_be_our_path = change.may_be_our_path,
+                                 .since = change.since};
   for (WorkerSlot& worker : workers_) {
     worker.thread->post(
         [backend = change.backend, standing](Worker& target) { target.set_standing(backend, standing); });

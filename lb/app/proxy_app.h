@@ -30,13 +30,13 @@ struct AppListeners {
 class ProxyApp {
  public:
   // `log` outlives it. `capacity`: sessions the descriptor limit allows, all services together.
-  ProxyApp(Log& log, Config config, AppListeners listeners, std::uint32_t capacity);
+  ProxyApp(Log& log, Config config, std::uint32_t capacity);
   ~ProxyApp();
 
   // Reads the files the checks need. Returns what is wrong, one line per problem; empty: run() may follow.
   std::vector<std::string> prepare();
   // Serves until SIGTERM or SIGINT; then resets every client and returns.
-  void run();
+  void run(AppListeners listeners);
 
  private:
   struct WorkerSlot {
@@ -61,7 +61,6 @@ class ProxyApp {
   Histogram loop_lag_histogram_{kLagBounds};
   LoopLag loop_lag_;
   Endpoints endpoints_;
-  AppListeners listeners_;
   std::vector<std::unique_ptr<HttpServer>> servers_;
   std::vector<std::unique_ptr<SignalWatch>> signals_;
   std::chrono::system_clock::time_point started_at_;

@@ -8,8 +8,8 @@
 #include <csignal>
 #include <cstdio>
 #include <stdexcept>
+#include <string_view>
 #include <system_error>
-#include <thread>
 
 #include "config/load.h"
 #include "lb/app/proxy_app.h"
@@ -51,34 +51,83 @@ UnixSocketRights control_rights(const ControlSocketConfig& config) {
   return rights;
 }
 
-unsigned worker_count(const Config& config) {
-  return config.workers.value_or(1);  // more than one is planned, and refused before this
+Fd open_listener(const SocketAddress& address, std::string_view service, Log& log) {
+  Fd listener = listen_tcp(address);
+  log.info("listening", {{"service", service}, {"address", address.to_string()}});
+  if (!is_local_address(address.ip())) {
+    log.warn("this host does not have the address now, clients arrive once it does",
+             {{"address", address.to_string()}});
+  }
+  return listener;
 }
 
 AppListeners open_listeners(const Config& config, Log& log) {
   AppListeners listeners;
-  listeners.services.resize(worker_count(config));
+  listeners.services.resize(config.workers.value_or(1));  // more than one is planned, and refused before this
   for (std::size_t i = 0; i < config.services.size(); ++i) {
     for (const ListenConfig& listen : config.services[i].listen) {
-      for (auto& of_worker : listeners.services) {
-        of_worker.push_back({.service = i, .socket = listen_tcp(*listen.address)});
+      listeners.services.front().push_back(
+          {.service = i, .socket = open_listener(*listen.address, config.services[i].name, log)});
+      for (std::size_t worker = 1; worker < listeners.services.size(); ++worker) {
+        listeners.services[worker].push_back({.service = i, .socket = listen_tcp_beside(*listen.address)});
       }
-      log.info("listening", {{"service", config.services[i].name}, {"address", listen.address->to_string()}});
     }
   }
   for (const SocketAddress& address : config.admin.listen) {
-    listeners.admin.push_back(listen_tcp(address));
-    log.info("listening", {{"service", "admin"}, {"address", address.to_string()}});
+    listeners.admin.push_back(open_listener(address, "admin", log));
   }
-  listeners.control = listen_unix(config.control_socket.path, control_rights(config.control_socket));
   return listeners;
 }
 
-Log::Options log_options(const LogConfig& config) {
-  return {.level = static_cast<LogLevel>(config.level),
-          .format = config.json ? LogFormat::Json : LogFormat::Text};
+// The socket file goes with its listener.
+class ControlSocket {
+ public:
+  explicit ControlSocket(const ControlSocketConfig& config)
+      : path_(config.path), listener_(listen_unix(config.path, control_rights(config))) {}
+  ~ControlSocket() { unlink(path_.c_str()); }
+  ControlSocket(const ControlSocket&) = delete;
+  ControlSocket& operator=(const ControlSocket&) = delete;
+
+  Fd take_listener() { return std::move(listener_); }
+
+ private:
+  std::string path_;
+  Fd listener_;
+};
+
+LogLevel log_level(LogLevelConfig level) {
+  switch (level) {
+    case LogLevelConfig::Debug:
+      return LogLevel::Debug;
+    case LogLevelConfig::Info:
+      return LogLevel::Info;
+    case LogLevelConfig::Warn:
+      return LogLevel::Warn;
+    case LogLevelConfig::Error:
+      return LogLevel::Error;
+  }
+  return LogLevel::Info;
 }
 
+Log::Options log_options(const LogConfig& config) {
+  Log::Options options;
+  options.level = log_level(config.level);
+  options.format = config.json ? LogFormat::Json : LogFormat::Text;
+  return options;
+}
+
+void warn_of_limits(const Config& config, std::uint32_t capacity, Log& log) {
+  for (const ServiceConfig& service : config.services) {
+    if (service.max_connections <= capacity) continue;
+    log.warn("max_connections is more than the descriptor limit allows, beyond it clients wait",
+             {{"service", service.name},
+              {"max_connections", service.max_connections},
+              {"descriptors_allow", capacity}});
+  }
+}
+
+// The control socket comes first: a second vipward must not take a single client of the first one before it
+// finds out that it is one. The service's listeners come last, when nothing can fail any more.
 int serve(Config config) {
   Log log(log_options(config.log));
   const std::uint64_t descriptor_limit = raise_descriptor_limit();
@@ -88,16 +137,16 @@ int serve(Config config) {
                         {"config_hash", config.hash},
                         {"descriptor_limit", descriptor_limit},
                         {"connections_limit", capacity}});
-  const std::string control_path = config.control_socket.path;
-  AppListeners listeners = open_listeners(config, log);
-  ProxyApp app(log, std::move(config), std::move(listeners), capacity);
+  warn_of_limits(config, capacity, log);
+  ControlSocket control(config.control_socket);
+  ProxyApp app(log, config, capacity);
   if (const auto problems = app.prepare(); !problems.empty()) {
-    unlink(control_path.c_str());
     print_lines(problems);
     return 1;
   }
-  app.run();
-  unlink(control_path.c_str());
+  AppListeners listeners = open_listeners(config, log);
+  listeners.control = control.take_listener();
+  app.run(std::move(listeners));
   log.info("stopped");
   return 0;
 }

@@ -1,5 +1,6 @@
 #include "lb/app/snapshot_builder.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "lb/version.h"
@@ -26,6 +27,8 @@ BackendStatus status_of(const BackendConfig& config, const BackendHealth& health
                        .since = health.since_wall,
                        .reason = health.reason,
                        .connections = connections,
+                       .impossible_checks = health.impossible_checks,
+                       .impossible_reason = health.impossible_reason,
                        .certificate_expiry = health.certificate_expiry,
                        .clock_skew_seconds = health.clock_skew_seconds};
   if (const auto& last = health.last_check) {
@@ -63,7 +66,8 @@ SnapshotBuilder::SnapshotBuilder(const Config& config, const std::vector<std::ve
     for (const ListenConfig& listen : service.listen) status.listen.push_back(to_string(listen));
     status.refuses_when_none_ready = service.when_none_ready == WhenNoneReady::Refuse;
     status.connections = load.services[i].sessions.load(std::memory_order_relaxed);
-    status.connections_limit = service.max_connections != 0 ? service.max_connections : load.capacity;
+    status.connections_limit =
+        service.max_connections != 0 ? std::min(service.max_connections, load.capacity) : load.capacity;
     status.closed = zero_counts(kEndReasons);
     status.rejected = zero_counts(kRejectReasons);
     for (std::size_t j = 0; j < service.backends.size(); ++j) {
@@ -79,7 +83,8 @@ void SnapshotBuilder::add_worker(const std::string& name, const WorkerCounters& 
   for (std::size_t i = 0; i < snapshot_.services.size(); ++i) {
     ServiceStatus& status = snapshot_.services[i];
     const ServiceCounters& service = counters.services[i];
-    status.accepting = status.accepting && accepting;
+    status.lost_listeners += service.dead_listeners.value();
+    status.accepting = status.accepting && accepting && status.lost_listeners == 0;
     status.accepted += service.accepted.value();
     add_counts(status.closed, service.closed);
     add_counts(status.rejected, service.rejected);

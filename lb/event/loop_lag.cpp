@@ -16,8 +16,7 @@ LoopLag::LoopLag(Loop& loop, Histogram& histogram)
 }
 
 void LoopLag::arm() {
-  due_ = loop_.now() + kPeriod;
-  timer_.arm_after(kPeriod);
+  due_ = timer_.arm_after(kPeriod);
 }
 
 }  // namespace vipward

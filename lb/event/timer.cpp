@@ -13,11 +13,11 @@ Timer::Timer(Loop& loop, std::function<void()> on_fire)
   handle_->data = this;
 }
 
-void Timer::arm_at(TimePoint deadline) {
-  arm_after(deadline - loop_.now());
+TimePoint Timer::arm_at(TimePoint deadline) {
+  return arm_after(deadline - loop_.now());
 }
 
-void Timer::arm_after(Duration delay) {
+TimePoint Timer::arm_after(Duration delay) {
   // libuv counts from the time it cached at the start of the turn, which may be long ago.
   uv_update_time(loop_.raw());
   auto rounded = std::chrono::ceil<std::chrono::milliseconds>(std::max(delay, Duration::zero()));
@@ -31,6 +31,7 @@ void Timer::arm_after(Duration delay) {
                  },
                  static_cast<std::uint64_t>(rounded.count()), 0),
              "uv_timer_start");
+  return loop_.now() + rounded;
 }
 
 void Timer::cancel() {

@@ -17,8 +17,9 @@ class Timer {
 
   // Fires once, not before `deadline` (a past one: in the next turn); replaces what was armed. Millisecond
   // grain.
-  void arm_at(TimePoint deadline);
-  void arm_after(Duration delay);
+  // Returns when it is due.
+  TimePoint arm_at(TimePoint deadline);
+  TimePoint arm_after(Duration delay);
   void cancel();
 
  private:

@@ -103,6 +103,10 @@ void Log::write(LogLevel level, std::string_view event, std::initializer_list<Lo
   if (enabled(level)) sink_->write(level, event, {fields.begin(), fields.size()});
 }
 
+void Log::write(LogLevel level, std::string_view event, std::span<const LogField> fields) {
+  if (enabled(level)) sink_->write(level, event, fields);
+}
+
 std::uint64_t Log::dropped() const {
   return sink_->dropped();
 }

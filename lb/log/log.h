@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -54,6 +55,7 @@ class Log {
 
   // `event` is a short stable phrase ("backend state changed"), details are fields.
   void write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});
+  void write(LogLevel level, std::string_view event, std::span<const LogField> fields);
   void debug(std::string_view event, std::initializer_list<LogField> fields = {}) {
     write(LogLevel::Debug, event, fields);
   }

@@ -35,6 +35,34 @@ sockaddr_un unix_address(const std::string& path) {
   return address;
 }
 
+std::string listen_failure(const std::string& where) {
+  return "cannot listen on " + where;
+}
+
+struct BindOptions {
+  bool reuse_port = true;
+};
+Fd bound_tcp(const SocketAddress& address, BindOptions options) {
+  const std::string what = listen_failure(address.to_string());
+  Fd fd(::socket(address.ip().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) fail(what);
+  const bool is_v6 = !address.ip().is_v4();
+  if (!set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1) ||
+      !set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, options.reuse_port ? 1 : 0) ||
+      !set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1) ||
+      // IP_FREEBIND serves IPv6 too (net/ipv6/af_inet6.c asks inet_can_nonlocal_bind).
+      !set_option(fd.get(), IPPROTO_IP, IP_FREEBIND, 1) ||
+      // "[::]:6443" and "0.0.0.0:6443" are two listeners, as the configuration says.
+      (is_v6 && !set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1))) {
+    fail(what);
+  }
+  set_reset_on_close(fd.get());
+  sockaddr_storage storage{};
+  const socklen_t size = address.to_sockaddr(storage);
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), size) != 0) fail(what);
+  return fd;
+}
+
 // Whether somebody accepts on the socket file `path`.
 bool is_answered(const sockaddr_un& address) {
   const Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -46,31 +74,35 @@ bool is_answered(const sockaddr_un& address) {
 }  // namespace
 
 Fd listen_tcp(const SocketAddress& address) {
-  const std::string what = "cannot listen on " + address.to_string();
-  Fd fd(::socket(address.ip().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd) fail(what);
-  const bool is_v6 = !address.ip().is_v4();
-  if (!set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1) ||
-      !set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1) ||
-      !set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1) ||
-      // "[::]:6443" and "0.0.0.0:6443" are two listeners, as the configuration says.
-      (is_v6 && !set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1))) {
-    fail(what);
-  }
-  set_reset_on_close(fd.get());
-  sockaddr_storage storage{};
-  const socklen_t size = address.to_sockaddr(storage);
-  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), size) != 0) fail(what);
-  if (listen(fd.get(), kBacklog) != 0) fail(what);
+  // SO_REUSEPORT would join another process's listeners: ask without it first.
+  const Fd probe = bound_tcp(address, {.reuse_port = false});
+  return listen_tcp_beside(SocketAddress::local_of(probe.get()));
+}
+
+Fd listen_tcp_beside(const SocketAddress& address) {
+  Fd fd = bound_tcp(address, {.reuse_port = true});
+  if (listen(fd.get(), kBacklog) != 0) fail(listen_failure(address.to_string()));
   return fd;
 }
 
+bool is_local_address(const IpAddress& address) {
+  if (address.is_unspecified()) return true;
+  const Fd fd(::socket(address.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_storage storage{};
+  const socklen_t size = SocketAddress(address, 0).to_sockaddr(storage);
+  return fd && bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), size) == 0;
+}
+
 Fd listen_unix(const std::string& path, const UnixSocketRights& rights) {
-  const std::string what = "cannot listen on " + path;
+  const std::string what = listen_failure(path);
   const sockaddr_un address = unix_address(path);
   if (is_answered(address)) {
     errno = EADDRINUSE;
     fail(what);
+  }
+  // /run is empty after a boot.
+  if (const auto slash = path.rfind('/'); slash != std::string::npos && slash > 0) {
+    mkdir(path.substr(0, slash).c_str(), 0755);
   }
   struct stat status {};
   if (lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode)) unlink(path.c_str());
@@ -112,6 +144,22 @@ int take_error(int fd) {
   int error = 0;
   socklen_t size = sizeof error;
   return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+}
+
+bool is_shortage(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+bool is_local_failure(int error) {
+  switch (error) {
+    case EADDRNOTAVAIL:  // no local port left
+    case EAFNOSUPPORT:   // no IPv6 here
+    case ENOSPC:         // fs.epoll.max_user_watches
+    case EPERM:          // a packet filter of this host's
+      return true;
+    default:
+      return is_shortage(error);
+  }
 }
 
 void set_keepalive(int fd, const Keepalive& keepalive) {

@@ -17,10 +17,18 @@ namespace vipward {
 // address), TCP_NODELAY and SO_LINGER 0, which accepted sockets inherit: a process that dies leaves resets
 // behind, not ends of stream that look complete. Throws std::system_error that names the address. Start-up
 // only.
+//
+// The address need not be on this host yet (IP_FREEBIND): a VIP arrives later, or is on the other host. A
+// port that another process listens on is an error, although SO_REUSEPORT would let the two share it.
 Fd listen_tcp(const SocketAddress& address);
+// More listeners of this process on the same address (a port of 0: see SocketAddress::local_of).
+Fd listen_tcp_beside(const SocketAddress& address);
+// Whether this host has the address now.
+bool is_local_address(const IpAddress& address);
 
 // A listening unix socket with exactly these rights, there from the first moment. A socket file that nobody
-// listens on is replaced; one that somebody answers on is an error. Throws std::system_error. Start-up only.
+// listens on is replaced; one that somebody answers on is an error. Its folder is made if only that is
+// missing. Throws std::system_error. Start-up only.
 struct UnixSocketRights {
   mode_t mode = 0600;
   std::optional<gid_t> group;
@@ -37,6 +45,11 @@ Fd open_tcp(int family);
 int start_connect(int fd, const SocketAddress& address);
 // SO_ERROR, which the kernel clears by telling it; 0 if there is none.
 int take_error(int fd);
+
+// Whether an errno says that this process or host ran out of descriptors or memory.
+bool is_shortage(int error);
+// Whether a connect failed for a reason of this host's, which says nothing about the backend.
+bool is_local_failure(int error);
 
 // tcp(7) TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT; on a listener: for all that it accepts.
 struct Keepalive {

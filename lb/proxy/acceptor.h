@@ -13,13 +13,18 @@ namespace vipward {
 
 class Acceptor {
  public:
+  // `has_room`: whether a client could be served at all; if not, that is a shortage like the kernel's.
   // `on_connection` takes each new connection, and the unconnected `backend_side` if it lets the client in.
   // `on_shortage` is told when the kernel has no descriptor or memory for the two (errno) and what waits must
-  // wait; `on_drained` when nothing waits any more.
+  // wait; `on_drained` when nothing waits any more; `on_dead` when the listener no longer listens (errno),
+  // once. `on_batch_end` comes last.
   struct Callbacks {
+    std::function<bool()> has_room;
     std::function<void(Fd connection, const SocketAddress& peer, Fd& backend_side)> on_connection;
     std::function<void(int error)> on_shortage;
     std::function<void()> on_drained;
+    std::function<void(int error)> on_dead;
+    std::function<void()> on_batch_end;
   };
   // `backend_family`: of the sockets made ahead for the backend side. One that the kernel does not know is no
   // shortage: clients come without.
@@ -33,13 +38,16 @@ class Acceptor {
   int listener() const { return listener_.get(); }
 
  private:
+  void accept_batch();
   // False: a shortage (errno).
   bool has_backend_side();
+  void die(int error);
 
   Fd listener_;
   int backend_family_;
   Fd backend_side_;  // the next client's
   Callbacks callbacks_;
+  bool is_dead_ = false;
   Poll poll_;
 };
 

@@ -40,6 +40,8 @@ class ConnectPlan {
   Step next(TimePoint now, std::span<const View> backends, Picker& picker, Random& random);
   // The last attempt never left this host (no descriptor): its backend may be tried again.
   void take_back(std::size_t backend);
+  // Backends tried so far.
+  std::size_t attempts() const { return tried_.size(); }
   TimePoint deadline() const { return deadline_; }
 
  private:

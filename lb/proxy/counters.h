@@ -24,6 +24,7 @@ struct ServiceCounters {
   explicit ServiceCounters(std::size_t backend_count) : backends(backend_count) {}
 
   Counter accepted;
+  Counter dead_listeners;  // that listen no longer, whatever ended them
   std::array<Counter, kEndReasons.size()> closed;
   std::array<Counter, kRejectReasons.size()> rejected;
   Histogram duration{kSessionBounds};

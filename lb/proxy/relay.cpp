@@ -41,6 +41,7 @@ Relay::Status Relay::advance(int source, int sink, std::span<std::byte> buffer, 
     }
     const auto data = buffer.first(static_cast<std::size_t>(received));
     read_bytes += data.size();
+    remember(data);
     ssize_t sent = send_some(sink, data);
     if (sent == -EAGAIN) sent = 0;
     if (sent < 0) return fail(Status::SinkFailed, static_cast<int>(-sent));
@@ -51,7 +52,47 @@ Relay::Status Relay::advance(int source, int sink, std::span<std::byte> buffer, 
     // A short send may leave room that no further event announces: only EAGAIN promises one.
     if (!flush(sink)) return status_;
   }
+  if (holds_empty_end_ && bytes_ == 0) return status_ = Status::EndedEmpty;
   return finish(sink);
+}
+
+void Relay::forget_opening() {
+  opening_limit_ = 0;
+  std::vector<std::byte>().swap(opening_);
+}
+
+std::span<const std::byte> Relay::opening() const {
+  return source_ended_ ? std::span<const std::byte>() : std::span(opening_);
+}
+
+void Relay::rewind() {
+  unsent_ = opening_;
+  sent_of_unsent_ = 0;
+  bytes_ = 0;
+  status_ = Status::AwaitsSink;
+  error_ = 0;
+}
+
+bool Relay::salvage(int source, int sink, std::span<std::byte> buffer, std::size_t budget_bytes) {
+  if (status_ == Status::Finished) return false;
+  const bool had_unsent = !unsent_.empty();
+  if (!flush(sink)) return had_unsent;
+  std::size_t read_bytes = 0;
+  while (read_bytes < budget_bytes) {
+    const ssize_t received = receive_some(source, buffer);
+    if (received <= 0) break;
+    read_bytes += static_cast<std::size_t>(received);
+    const ssize_t sent = send_some(sink, buffer.first(static_cast<std::size_t>(received)));
+    if (sent > 0) bytes_ += static_cast<std::uint64_t>(sent);
+    if (sent != received) break;
+  }
+  return had_unsent || read_bytes > 0;
+}
+
+void Relay::remember(std::span<const std::byte> data) {
+  if (opening_limit_ == 0) return;
+  if (opening_.size() + data.size() > opening_limit_) return forget_opening();
+  opening_.insert(opening_.end(), data.begin(), data.end());
 }
 
 Relay::Status Relay::fail(Status status, int error) {
@@ -81,7 +122,7 @@ bool Relay::flush(int sink) {
 }
 
 Relay::Status Relay::finish(int sink) {
-  // ENOTCONN: the sink was reset meanwhile; its own event tells.
+  // ENOTCONN: the sink was reset or lost meanwhile.
   if (shutdown(sink, SHUT_WR) != 0) return fail(Status::SinkFailed, errno);
   return status_ = Status::Finished;
 }

@@ -18,6 +18,7 @@ class Relay {
     AwaitsSink,    // bytes wait until the sink is writable
     BudgetUsed,    // more to do, but others come first: call again next turn
     Finished,      // the source ended and its end was passed on
+    EndedEmpty,  // it ended before its first byte, and hold_empty_end() was asked for: nothing was passed on
     SourceFailed,  // see error()
     SinkFailed,
   };
@@ -25,13 +26,32 @@ class Relay {
   // `buffer` is the worker's, shared by all relays. At most about `budget_bytes` are read.
   Status advance(int source, int sink, std::span<std::byte> buffer, std::size_t budget_bytes);
 
+  // Keeps a copy of the first bytes, at most `limit_bytes`, so that they can be said again to another sink.
+  void keep_opening(std::size_t limit_bytes) { opening_limit_ = limit_bytes; }
+  void forget_opening();
+  // Everything read so far; empty if it was more than the limit, or the source has ended.
+  std::span<const std::byte> opening() const;
+  // Back to the state before the first byte was passed on: the opening goes to the next sink first.
+  void rewind();
+
+  // An end before the first byte is not passed on by itself; pass_empty_end() lets the next advance() do it.
+  void hold_empty_end() { holds_empty_end_ = true; }
+  void pass_empty_end() { holds_empty_end_ = false; }
+
+  // Passes on what a source has said whose socket failed when it was written to, but no end: best effort, at
+  // most `budget_bytes`, what the sink does not take at once is lost. Whether there was anything.
+  bool salvage(int source, int sink, std::span<std::byte> buffer, std::size_t budget_bytes);
+
   Status status() const { return status_; }
+  // Nothing has come from the source yet, no end either that was passed on.
+  bool is_untouched() const { return bytes_ == 0 && unsent_.empty() && status_ != Status::Finished; }
   bool is_finished() const { return status_ == Status::Finished; }
   int error() const { return error_; }            // errno, after a failure
   std::uint64_t bytes() const { return bytes_; }  // passed on to the sink
   std::span<const std::byte> unsent() const { return std::span(unsent_).subspan(sent_of_unsent_); }
 
  private:
+  void remember(std::span<const std::byte> data);
   Status fail(Status status, int error);
   // False: the sink takes no more now, or failed (status_ says which).
   bool flush(int sink);
@@ -40,6 +60,9 @@ class Relay {
   std::vector<std::byte> unsent_;  // empty but for a sink that is full
   std::size_t sent_of_unsent_ = 0;
   std::uint64_t bytes_ = 0;
+  std::vector<std::byte> opening_;
+  std::size_t opening_limit_ = 0;  // 0: nothing is kept
+  bool holds_empty_end_ = false;
   bool source_ended_ = false;
   Status status_ = Status::AwaitsSource;
   int error_ = 0;

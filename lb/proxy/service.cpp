@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "lb/net/socket.h"
+
 namespace vipward {
 namespace {
 
@@ -38,6 +40,17 @@ std::optional<RejectReason> Service::refusal_of(const IpAddress& client) {
     return attempt_round(standing.state, fail_open).has_value();
   });
   return any ? std::nullopt : std::optional(RejectReason::NoBackend);
+}
+
+bool Service::has_descriptors() const {
+  return config_.max_connections == 0 ||
+         proxy_load_.sessions.load(std::memory_order_relaxed) < proxy_load_.capacity;
+}
+
+void Service::set_liveness(int fd) const {
+  const KeepaliveConfig& keepalive = config_.keepalive;
+  set_keepalive(fd, {.idle = keepalive.idle, .interval = keepalive.interval, .count = keepalive.count});
+  if (config_.tcp_user_timeout.count() > 0) set_user_timeout(fd, config_.tcp_user_timeout);
 }
 
 void Service::enter() {

@@ -35,12 +35,17 @@ class Service {
   // Why a client must be turned away now; nullopt lets it in. Says in the log when the limit begins and
   // ceases to bite.
   std::optional<RejectReason> refusal_of(const IpAddress& client);
+  // False: as many sessions as the descriptor limit allows, although max_connections would allow more.
+  // Clients then wait in the kernel's queue; without a max_connections of its own a service is simply full.
+  bool has_descriptors() const;
   void enter();
   void leave();
 
   void set_standing(std::size_t backend, const BackendStanding& standing) { standings_[backend] = standing; }
   const std::vector<BackendStanding>& standings() const { return standings_; }
   bool is_another_ready(std::size_t backend) const;
+  // Keepalive and user timeout, on a backend's socket or on a listener for all it accepts.
+  void set_liveness(int fd) const;
   // The backends as a ConnectPlan wants them; valid until the next call.
   std::span<const ConnectPlan::View> views();
   ConnectPlan::Limits connect_limits() const;

@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "lb/net/socket.h"
+#include "lb/proxy/access_log.h"
 
 namespace vipward {
 namespace {
@@ -17,12 +18,11 @@ using Side = SessionEnd::Side;
 
 // What one direction may read in a turn before others get theirs.
 constexpr std::size_t kTurnBudgetBytes = 256 * 1024;
+// What is kept of a client's first bytes until its backend answers: a TLS hello, large ones with post-quantum
+// keys too.
+constexpr std::size_t kOpeningBytes = 16 * 1024;
 // How often a session without a descriptor for its backend side tries again.
 constexpr std::chrono::milliseconds kDescriptorRetry{50};
-
-bool is_shortage(int error) {
-  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
-}
 
 EndReason failure_of(Side side, int error) {
   const bool lost = error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH || error == ENETDOWN;
@@ -59,6 +59,7 @@ void Session::start() {
     context_.on_no_descriptors(errno);
     return end(EndReason::NoDescriptors);
   }
+  is_registered_ = true;
   const auto timeout = service_.config().first_data_timeout;
   if (!timeout) return on_first_data();
   // The first event comes by itself: EPOLL_CTL_ADD reports what is readable already.
@@ -124,10 +125,7 @@ bool Session::start_attempt(const ConnectPlan::Attempt& attempt) {
     return false;
   }
   const int fd = record_.backend_socket.get();
-  const KeepaliveConfig& keepalive = service_.config().keepalive;
-  set_keepalive(fd, {.idle = keepalive.idle, .interval = keepalive.interval, .count = keepalive.count});
-  if (service_.config().tcp_user_timeout.count() > 0)
-    set_user_timeout(fd, service_.config().tcp_user_timeout);
+  service_.set_liveness(fd);
   const int error = start_connect(fd, address);
   // Added only now: an unconnected socket would report EPOLLHUP.
   if ((error == 0 || error == EINPROGRESS) && context_.poller.add(fd, backend_end_)) {
@@ -160,7 +158,9 @@ void Session::on_attempt_event(SocketEvents events) {
     on_attempt_failed(error);
     return connect_next();
   }
-  if (events.writable) on_established();
+  // The event may still be the last backend's, of the batch in which it failed us.
+  const bool is_connected = SocketAddress::peer_of(record_.backend_socket.get()) != SocketAddress();
+  if (events.writable && is_connected) on_established();
 }
 
 bool Session::is_connected_to_itself() const {
@@ -168,13 +168,14 @@ bool Session::is_connected_to_itself() const {
 }
 
 void Session::on_attempt_failed(int error) {
-  service_.counters().backends[*record_.backend].connect_failures.add();
+  record_.attempt_error = error;
+  // A fault of this host's is not the backend's.
+  if (!is_local_failure(error)) service_.counters().backends[*record_.backend].connect_failures.add();
   if (context_.log.enabled(LogLevel::Debug)) {
-    context_.log.debug("connect failed",
-                       {{"service", service_.config().name},
-                        {"backend", service_.backend(*record_.backend).name},
-                        {"client", record_.client_address.to_string()},
-                        {"error", std::error_code(error, std::generic_category()).message()}});
+    context_.log.debug("connect failed", {{"service", service_.config().name},
+                                          {"backend", service_.backend(*record_.backend).name},
+                                          {"client", record_.client_address.to_string()},
+                                          {"error", std::generic_category().message(error)}});
   }
   if (error == ECONNREFUSED || error == ECONNRESET) {
     context_.on_connect_refused({.service = record_.service, .backend = *record_.backend});
@@ -199,8 +200,10 @@ void Session::on_established() {
   counters.connect_duration.observe(now - record_.attempt_started_at);
   context_.deadlines.cancel(*this);
   arm_relay_deadline();
+  record_.to_backend.keep_opening(kOpeningBytes);
+  record_.to_client.hold_empty_end();
   advance(Side::Client);
-  if (!has_ended()) advance(Side::Backend);
+  if (is_relaying()) advance(Side::Backend);
 }
 
 int Session::socket_of(Side side) const {
@@ -214,12 +217,12 @@ Relay& Session::relay_to(Side side) {
 }
 
 void Session::on_relay_events(Side side, SocketEvents events) {
-  const Relay& reading = relay_from(side);
-  if (events.readable && !reading.is_finished() && reading.status() != Relay::Status::AwaitsSink)
-    advance(side);
-  if (!has_ended() && events.writable && relay_to(side).status() == Relay::Status::AwaitsSink)
+  // One that has used its budget goes on next turn; one that waits for its sink is not read.
+  const Relay::Status reading = relay_from(side).status();
+  if (events.readable && reading == Relay::Status::AwaitsSource) advance(side);
+  if (is_relaying() && events.writable && relay_to(side).status() == Relay::Status::AwaitsSink)
     advance(other(side));
-  if (!has_ended() && events.failed) check_failure(side);
+  if (is_relaying() && events.failed) check_failure(side);
 }
 
 // Moves what can be moved from `source`, and draws the conclusions.
@@ -230,10 +233,10 @@ void Session::advance(Side source) {
   const auto status =
       relay.advance(socket_of(source), socket_of(other(source)), context_.buffer, kTurnBudgetBytes);
   if (const std::uint64_t moved = relay.bytes() - bytes_before; moved > 0) {
-    BackendCounters& counters = service_.counters().backends[*record_.backend];
-    (source == Side::Client ? counters.bytes_to_backend : counters.bytes_to_client).add(moved);
+    count_moved(source, moved);
     record_.last_activity_at = context_.loop.now();
   }
+  if (source == Side::Backend && !record_.to_client.is_untouched()) record_.to_backend.forget_opening();
   switch (status) {
     case Relay::Status::AwaitsSource:
     case Relay::Status::AwaitsSink:
@@ -242,9 +245,13 @@ void Session::advance(Side source) {
       if (!std::exchange(waits_for_turn_, true)) context_.on_more_to_do(*this);
       return;
     case Relay::Status::SourceFailed:
-      return end(failure_of(source, relay.error()));
+      return on_socket_failed(source, relay.error());
     case Relay::Status::SinkFailed:
-      return end(failure_of(other(source), relay.error()));
+      return on_socket_failed(other(source), relay.error());
+    case Relay::Status::EndedEmpty:
+      if (may_redispatch()) return redispatch(ECONNRESET);
+      relay.pass_empty_end();
+      return advance(source);
     case Relay::Status::Finished:
       break;
   }
@@ -257,19 +264,59 @@ void Session::advance(Side source) {
   arm_relay_deadline();
 }
 
+void Session::count_moved(Side source, std::uint64_t bytes) {
+  BackendCounters& counters = service_.counters().backends[*record_.backend];
+  (source == Side::Client ? counters.bytes_to_backend : counters.bytes_to_client).add(bytes);
+}
+
+void Session::on_socket_failed(Side side, int error) {
+  // What it said before it failed is still to be read, for instance an early answer to a request that it did
+  // not want.
+  Relay& relay = relay_from(side);
+  const std::uint64_t bytes_before = relay.bytes();
+  const bool had_said_something =
+      relay.salvage(socket_of(side), socket_of(other(side)), context_.buffer, kTurnBudgetBytes);
+  count_moved(side, relay.bytes() - bytes_before);
+  // EPIPE: the reset came after an end of stream.
+  if (side == Side::Backend && !had_said_something && may_redispatch())
+    return redispatch(error == EPIPE ? ECONNRESET : error);
+  end(failure_of(side, error));
+}
+
+// The backend is gone before its first byte. A TLS client has said nothing yet but its hello, which another
+// backend can be told as well. Anything else may have been acted upon, and is not said twice.
+bool Session::may_redispatch() const {
+  constexpr std::byte kTlsHandshake{22};  // RFC 8446 section 5.1, ContentType
+  const auto opening = record_.to_backend.opening();
+  return record_.to_client.is_untouched() && !opening.empty() && opening.front() == kTlsHandshake &&
+         context_.loop.now() < record_.plan.deadline();
+}
+
+void Session::redispatch(int error) {
+  record_.phase = SessionPhase::Connecting;
+  record_.established_at = {};
+  record_.to_backend.rewind();
+  record_.to_client = Relay();
+  // Not answering counts like not accepting: it is worth a check at once.
+  on_attempt_failed(error);
+  connect_next();
+}
+
 void Session::on_turn() {
   waits_for_turn_ = false;
   for (const Side side : {Side::Client, Side::Backend}) {
-    if (!has_ended() && relay_from(side).status() == Relay::Status::BudgetUsed) advance(side);
+    if (is_relaying() && relay_from(side).status() == Relay::Status::BudgetUsed) advance(side);
   }
 }
 
 // A socket failed whose own direction is not being read: only SO_ERROR knows. An EPOLLHUP without an error is
 // the ordinary last event of a socket whose two directions are shut.
 void Session::check_failure(Side side) {
-  if (record_.phase == SessionPhase::Relaying && relay_from(side).status() == Relay::Status::BudgetUsed)
-    return;
-  if (const int error = take_error(socket_of(side)); error != 0) end(failure_of(side, error));
+  if (is_relaying() && relay_from(side).status() == Relay::Status::BudgetUsed) return;
+  if (const int error = take_error(socket_of(side)); error != 0) {
+    if (is_relaying()) return on_socket_failed(side, error);
+    end(failure_of(side, error));
+  }
 }
 
 // One entry stands for both limits; it is armed lazily: activity moves no timer, a deadline that comes too
@@ -307,8 +354,8 @@ void Session::on_deadline(TimePoint now) {
       return connect_next();
     case SessionPhase::Relaying:
       if (record_.last_activity_at + silence_limit().limit <= now) advance(Side::Client);
-      if (!has_ended() && record_.last_activity_at + silence_limit().limit <= now) advance(Side::Backend);
-      if (has_ended()) return;
+      if (is_relaying() && record_.last_activity_at + silence_limit().limit <= now) advance(Side::Backend);
+      if (!is_relaying()) return;
       arm_relay_deadline();
       if (!is_armed() || deadline() > now) return;
       return end(silence_limit().reason);
@@ -333,28 +380,8 @@ void Session::end(EndReason reason) {
   record_.backend_side.reset();
   service_.leave();
   record_.phase = SessionPhase::Ended;
-  log_end(reason, now);
+  log_session_end(context_.log, service_, record_, reason, now);
   context_.on_ended(*this);
-}
-
-void Session::log_end(EndReason reason, TimePoint now) const {
-  if (!service_.config().access_log) return;
-  // Bare TCP probes of a neighbour's health check would drown everything else.
-  const LogLevel level = reason == EndReason::ClientLeft ? LogLevel::Debug : LogLevel::Info;
-  if (!context_.log.enabled(level)) return;
-  const bool established = record_.established_at != TimePoint{};
-  context_.log.write(
-      level, "session ended",
-      {{"service", service_.config().name},
-       {"client", record_.client_address.to_string()},
-       {"own", established ? record_.own_address.to_string() : "-"},
-       {"backend", record_.backend ? std::string_view(service_.backend(*record_.backend).name) : "-"},
-       {"duration_seconds", now - record_.accepted_at},
-       {"connect_seconds",
-        established ? record_.established_at - record_.attempt_started_at : Duration::zero()},
-       {"bytes_to_backend", record_.to_backend.bytes()},
-       {"bytes_to_client", record_.to_client.bytes()},
-       {"reason", to_string(reason)}});
 }
 
 }  // namespace vipward

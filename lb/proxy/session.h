@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <span>
 
@@ -48,6 +49,8 @@ class Session : public DeadlineQueue::Entry {
   void abort(EndReason reason) { end(reason); }
 
   const SessionRecord& record() const { return record_; }
+  // False: the kernel had no room for it in epoll; it ends in start().
+  bool is_registered() const { return is_registered_; }
   bool has_ended() const { return record_.phase == SessionPhase::Ended; }
 
  private:
@@ -68,8 +71,13 @@ class Session : public DeadlineQueue::Entry {
   Relay& relay_from(SessionEnd::Side side);
   Relay& relay_to(SessionEnd::Side side);
   void advance(SessionEnd::Side source);
+  void count_moved(SessionEnd::Side source, std::uint64_t bytes);
   void on_relay_events(SessionEnd::Side side, SocketEvents events);
   void check_failure(SessionEnd::Side side);
+  void on_socket_failed(SessionEnd::Side side, int error);
+  bool is_relaying() const { return record_.phase == SessionPhase::Relaying; }
+  bool may_redispatch() const;
+  void redispatch(int error);
   struct SilenceLimit {
     Duration limit{};  // zero: none
     EndReason reason = EndReason::IdleTimeout;
@@ -77,13 +85,13 @@ class Session : public DeadlineQueue::Entry {
   SilenceLimit silence_limit() const;
   void arm_relay_deadline();
   void end(EndReason reason);
-  void log_end(EndReason reason, TimePoint now) const;
 
   SessionContext& context_;
   Service& service_;
   SessionRecord record_;
   SessionEnd client_end_{this, SessionEnd::Side::Client};
   SessionEnd backend_end_{this, SessionEnd::Side::Backend};
+  bool is_registered_ = false;
   bool waits_for_turn_ = false;
   std::size_t table_position_ = 0;  // SessionTable's
 };

@@ -37,7 +37,7 @@ bool SessionPoller::add(int fd, SessionEnd& end) {
 void SessionPoller::dispatch() {
   // One batch per turn: what remains keeps the uv_poll handle readable, and timers and mailbox get their
   // turn.
-  std::array<epoll_event, 256> events;
+  std::array<epoll_event, 64> events;
   const int count = epoll_wait(epoll_.get(), events.data(), events.size(), 0);
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];

@@ -30,6 +30,7 @@ struct SessionRecord {
   SocketAddress client_address;
   SocketAddress own_address;           // our end of the backend connection, known once it is established
   std::optional<std::size_t> backend;  // chosen now or last
+  int attempt_error = 0;               // errno of the last attempt that failed
   ConnectPlan plan;
   Relay to_backend;
   Relay to_client;

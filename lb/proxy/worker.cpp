@@ -67,18 +67,26 @@ Worker::~Worker() {
 void Worker::open_acceptor(ServiceListener listener) {
   Service& service = *services_[listener.service];
   // Accepted sockets inherit these (Linux copies the listener's options, net/ipv4/inet_connection_sock.c).
-  const KeepaliveConfig& keepalive = service.config().keepalive;
-  set_keepalive(listener.socket.get(),
-                {.idle = keepalive.idle, .interval = keepalive.interval, .count = keepalive.count});
-  set_user_timeout(listener.socket.get(), service.config().tcp_user_timeout);
+  service.set_liveness(listener.socket.get());
+  const std::string address = SocketAddress::local_of(listener.socket.get()).to_string();
   acceptors_.push_back(std::make_unique<Acceptor>(
       loop_, std::move(listener.socket), service.usual_family(),
-      Acceptor::Callbacks{.on_connection =
+      Acceptor::Callbacks{.has_room = [&service] { return service.has_descriptors(); },
+                          .on_connection =
                               [this, &service](Fd connection, const SocketAddress& peer, Fd& backend_side) {
                                 admit(service, std::move(connection), peer, backend_side);
                               },
                           .on_shortage = [this](int error) { pause_accepting(error); },
-                          .on_drained = [this] { on_listener_drained(); }}));
+                          .on_drained = [this] { on_listener_drained(); },
+                          .on_dead =
+                              [this, &service, address](int error) {
+                                service.counters().dead_listeners.add();
+                                log_.error("listener lost, restart vipward",
+                                           {{"service", service.config().name},
+                                            {"address", address},
+                                            {"error", std::generic_category().message(error)}});
+                              },
+                          .on_batch_end = [this] { bury_the_dead(); }}));
 }
 
 void Worker::admit(Service& service, Fd connection, const SocketAddress& peer, Fd& backend_side) {
@@ -122,7 +130,7 @@ void Worker::pause_accepting(int error) {
   if (std::exchange(shortage_said_, true)) return;
   counters_.accepting.store(false, std::memory_order_relaxed);
   log_.warn("accepting pauses, clients wait in the kernel's queue",
-            {{"error", std::error_code(error, std::generic_category()).message()},
+            {{"error", std::generic_category().message(error)},
              {"connections", load_.sessions.load(std::memory_order_relaxed)}});
 }
 
@@ -148,8 +156,10 @@ void Worker::on_listener_drained() {
 }
 
 void Worker::on_session_ended(Session& session) {
+  // One that could not even be registered has freed nothing that was missing.
+  const bool was_registered = session.is_registered();
   sessions_.bury(session);
-  resume_accepting();
+  if (was_registered) resume_accepting();
 }
 
 void Worker::take_turn() {
