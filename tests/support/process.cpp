@@ -110,6 +110,9 @@ int open_pidfd(pid_t pid) {
 Fd capture_file(const char* name) {
   Fd file(memfd_create(name, MFD_CLOEXEC));
   if (!file) fail("memfd_create");
+  // The position of a memfd has no lock (FMODE_ATOMIC_POS is for files that were opened): two threads of the
+  // child would write over each other.
+  if (fcntl(file.get(), F_SETFL, O_APPEND) != 0) fail("memfd_create");
   return file;
 }
 

@@ -31,6 +31,8 @@ const std::vector<std::string> kMetrics{
     "vipward_backend_connections_total",
     "vipward_backend_state",
     "vipward_health_checks_total",
+    "vipward_health_checks_impossible_total",
+    "vipward_log_lines_dropped_total",
     "vipward_health_check_duration_seconds_count",
     "vipward_backend_certificate_expiry_timestamp_seconds",
     "vipward_backend_clock_skew_seconds",

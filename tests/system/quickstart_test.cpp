@@ -24,5 +24,18 @@ TEST_CASE("deploy/quickstart shows requests answered by each backend, and ends b
   CHECK(run_command({"ip", "netns", "pids", host.namespace_name()}).standard_output.empty());
 }
 
+TEST_CASE("deploy/quickstart --kubernetes puts three real apiservers behind one address") {
+  Network net;
+  const Host host = net.host("demo");
+  const CommandResult result =
+      host.run({"deploy/quickstart", "--kubernetes", "--preset", VIPWARD_PRESET, "--seconds", "3"}, 400s);
+  const std::string output = result.standard_output + result.standard_error;
+  CHECK_MESSAGE(result.exit_code == 0, output);
+  for (const char* part : {"kube-system", "vipward_backend_connections_total", "export KUBECONFIG="}) {
+    CHECK_MESSAGE(output.find(part) != std::string::npos, part, " is missing in:\n", output);
+  }
+  CHECK(run_command({"ip", "netns", "pids", host.namespace_name()}).standard_output.empty());
+}
+
 }  // namespace
 }  // namespace vipward::test

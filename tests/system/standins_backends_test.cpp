@@ -70,7 +70,8 @@ TEST_CASE("killing one of three backends under a load of new connections fails n
     CHECK(prober->failures_since(gone).empty());
     for (const Prober::Failure& failure : prober->failures()) cut.push_back(failure);
   }
-  // A session that the dying backend had already taken dies with it, and with nothing else.
+  // A session whose backend had begun to answer dies with it: nobody else can finish its handshake. Those it
+  // had only accepted are told to another one.
   CHECK(cut.size() <= 10);
   for (const Prober::Failure& failure : cut) {
     CHECK_MESSAGE(failure.ended >= killed, to_string(failure.error), ": ", failure.detail);
@@ -251,6 +252,23 @@ TEST_CASE("sessions of silent backends stay when no other backend is ready") {
   rig.backend("master-2").signal(SIGCONT);
   REQUIRE(vipward.wait_for_state("master-2", "ready", kDeadAfter + kSlack));
   CHECK(session->get("/whoami").body == "master-2\n");
+}
+
+TEST_CASE("backends that all fall silent at once lose no session: it may be our own network") {
+  Standins rig;
+  Daemon& vipward = rig.start_ready_vipward();
+  std::vector<decltype(rig.client_on("master-1"))> sessions;
+  for (const std::string& name : rig.names()) sessions.push_back(rig.client_on(name));
+  for (const std::string& name : rig.names()) rig.backend(name).signal(SIGSTOP);
+  for (const std::string& name : rig.names()) {
+    REQUIRE(vipward.wait_for_state(name, "dead", kDeadAfter + kSlack));
+  }
+  CHECK(sessions.front()->wait_for_end(kPacing + 500ms) == ClientError::Timeout);
+  for (const std::string& name : rig.names()) rig.backend(name).signal(SIGCONT);
+  CHECK(vipward.wait_until_ready(rig.names(), kDeadAfter + kSlack));
+  for (std::size_t i = 0; i < sessions.size(); ++i) {
+    CHECK(sessions[i]->get("/whoami").body == rig.names()[i] + "\n");
+  }
 }
 
 TEST_CASE("when_none_ready: refuse resets clients at once") {

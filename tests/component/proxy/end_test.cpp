@@ -153,6 +153,48 @@ TEST_CASE("a server that answers and closes with bytes unread: the answer arrive
   check_ended(proxy, EndReason::BackendReset);
 }
 
+// As a direct connection does: the kernel has the answer before the reset.
+TEST_CASE("an early answer before a reset arrives, also if the proxy first notices on the client's behalf") {
+  Backend backend;
+  ProxyUnderTest proxy(service_with({backend.address()}));
+  const std::string answer(40'000, 'a');
+  constexpr std::uint64_t kTimes = 150;
+  std::uint64_t arrived = 0;
+  for (std::uint64_t i = 0; i < kTimes; ++i) {
+    auto [client, served] = open_session(proxy, backend);
+    CHECK(client.send("a request that is never read"));
+    REQUIRE(wait_until([&, &served = served] { return !served.is_silent(); }, kPatience, 0ms));
+    // The worker sees all this at once, the client's event first: what it writes to the backend fails.
+    proxy.run_inside([&, &client = client, &served = served] {
+      client.send("and its rest");
+      served.send(answer);
+      served.close();
+    });
+    arrived += client.receive(answer.size()) == answer ? 1 : 0;
+    CHECK(client.wait_end() == End::Reset);
+  }
+  CHECK(arrived == kTimes);
+  CHECK(proxy.wait_closed(EndReason::BackendReset, kTimes));
+  CHECK(proxy.closed() == kTimes);
+  CHECK(proxy.sessions_of(0) == 0);
+  CHECK(proxy.backend(0).bytes_to_client == kTimes * answer.size());
+}
+
+TEST_CASE("what a client said before its reset still reaches the backend") {
+  Backend backend;
+  ProxyUnderTest proxy(service_with({backend.address()}));
+  auto [client, served] = open_session(proxy, backend);
+  proxy.run_inside([&, &client = client, &served = served] {
+    served.send("unwanted");
+    client.send("last words");
+    client.reset();
+  });
+  CHECK(served.receive(10) == "last words");
+  CHECK(served.wait_end() == End::Reset);
+  check_ended(proxy, EndReason::ClientReset);
+  CHECK(proxy.backend(0).bytes_to_backend == 11);
+}
+
 TEST_CASE("urgent data neither stalls a session nor breaks the stream around it") {
   Backend backend;
   ProxyUnderTest proxy(service_with({backend.address()}));

@@ -51,7 +51,8 @@ TEST_CASE("a session's line says who, by which port of ours, where, how long, ho
   for (const auto& [key, value] : fields) keys += key + " ";
   CHECK(
       keys ==
-      "service client own backend duration_seconds connect_seconds bytes_to_backend bytes_to_client reason ");
+      "service client own backend duration_seconds connect_seconds bytes_to_backend bytes_to_client attempts "
+      "reason ");
   const auto value = [&fields = fields](std::size_t i) { return fields.at(i).second; };
   CHECK(value(0) == "api");
   CHECK(value(1) == client_address);
@@ -62,7 +63,8 @@ TEST_CASE("a session's line says who, by which port of ours, where, how long, ho
   CHECK(std::stod(value(5)) < std::stod(value(4)));
   CHECK(value(6) == "5");
   CHECK(value(7) == "7");
-  CHECK((value(8) == "client_closed" || value(8) == "backend_closed"));
+  CHECK(value(8) == "1");
+  CHECK((value(9) == "client_closed" || value(9) == "backend_closed"));
 }
 
 TEST_CASE("a session that never got a backend has dashes where it would stand") {
@@ -73,7 +75,8 @@ TEST_CASE("a session that never got a backend has dashes where it would stand") 
   REQUIRE(proxy.wait_logged("session ended"));
   const std::string line = proxy.logged("session ended").at(0);
   CHECK(line.find(" own=- backend=- duration_seconds=") != std::string::npos);
-  CHECK(line.ends_with("connect_seconds=0 bytes_to_backend=0 bytes_to_client=0 reason=first_data_timeout"));
+  CHECK(line.ends_with(
+      "connect_seconds=0 bytes_to_backend=0 bytes_to_client=0 attempts=0 reason=first_data_timeout"));
 }
 
 TEST_CASE("with access_log off no session is logged; the counters count") {

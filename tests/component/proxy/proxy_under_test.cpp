@@ -39,7 +39,8 @@ ProxyUnderTest::ProxyUnderTest(std::vector<ServiceConfig> services, Options opti
     std::vector<ServiceListener> listeners;
     for (std::size_t s = 0; s < services.size(); ++s) {
       counters.services.emplace_back(services[s].backends.size());
-      listeners.push_back({.service = s, .socket = listen_tcp(addresses_[s])});
+      listeners.push_back(
+          {.service = s, .socket = i == 0 ? listen_tcp(addresses_[s]) : listen_tcp_beside(addresses_[s])});
       addresses_[s] = SocketAddress::local_of(listeners.back().socket.get());
     }
     workers_.push_back(std::make_unique<WorkerThread>([&](Loop& loop) {
@@ -138,6 +139,12 @@ ProxyUnderTest::BackendSums ProxyUnderTest::backend(std::size_t index) const {
 std::uint64_t ProxyUnderTest::durations_measured() const {
   std::uint64_t sum = 0;
   for (const auto& worker : counters_) sum += worker.services[0].duration.snapshot().total();
+  return sum;
+}
+
+std::uint64_t ProxyUnderTest::dead_listeners(std::size_t service) const {
+  std::uint64_t sum = 0;
+  for (const auto& worker : counters_) sum += worker.services[service].dead_listeners.value();
   return sum;
 }
 

@@ -55,6 +55,7 @@ class ProxyUnderTest {
   BackendSums backend(std::size_t index) const;
   std::uint64_t durations_measured() const;
   std::uint64_t accepted_by(std::size_t worker) const;
+  std::uint64_t dead_listeners(std::size_t service) const;
   bool is_accepting() const;
   // Of the shared load.
   std::uint32_t sessions() const { return load_.sessions.load(); }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "lb/event/every_turn.h"
+#include "lb/event/loop_lag.h"
 #include "lb/event/random.h"
 #include "lb/event/timer.h"
 
@@ -80,6 +81,86 @@ TEST_CASE("a timer never fires before its deadline") {
   timer.arm_at(deadline);
   loop.run();
   CHECK(fired >= deadline);
+}
+
+TEST_CASE("a timer says when it is due: not before the deadline, and it fires then") {
+  Loop loop;
+  std::optional<EveryTurn> work;
+  bool busy = false;
+  SUBCASE("in a loop that sleeps") {}
+  SUBCASE("in a loop that never sleeps, where it fires as soon as libuv's clock allows") {
+    busy = true;
+  }
+  work.emplace(loop, [] {});
+  if (busy) work->start();
+  int fired = 0;
+  int too_early = 0;
+  int before_due = 0;
+  int due_out_of_range = 0;
+  TimePoint deadline;
+  TimePoint due;
+  const auto arm = [&](Timer& timer) {
+    const Duration delay = (1 + fired % 4) * 700us;
+    if (fired % 2 == 0) {
+      deadline = loop.now() + delay;
+      due = timer.arm_at(deadline);
+    } else {
+      deadline = loop.now() + delay;
+      due = timer.arm_after(delay);
+    }
+    // Millisecond grain, and one more.
+    if (due < deadline || due > loop.now() + delay + 2ms) ++due_out_of_range;
+  };
+  std::optional<Timer> timer;
+  timer.emplace(loop, [&] {
+    const TimePoint now = loop.now();
+    if (now < deadline) ++too_early;
+    // libuv's clock has whole milliseconds: so exact is "due".
+    if (now < due - 1ms) ++before_due;
+    if (++fired < 100) return arm(*timer);
+    work->stop();
+    loop.stop();
+  });
+  arm(*timer);
+  loop.run();
+  CHECK(fired == 100);
+  CHECK(too_early == 0);
+  CHECK(before_due == 0);
+  CHECK(due_out_of_range == 0);
+}
+
+TEST_CASE("a timer armed for now or the past is due now") {
+  Loop loop;
+  Timer timer(loop, [] {});
+  for (const Duration delay : {Duration(0ms), Duration(-1h)}) {
+    const TimePoint before = loop.now();
+    const TimePoint due_after = timer.arm_after(delay);
+    const TimePoint due_at = timer.arm_at(before + delay);
+    CHECK(due_after >= before);
+    CHECK(due_at <= loop.now());
+  }
+}
+
+TEST_CASE("a loop with nothing to do lags little") {
+  Loop loop;
+  Histogram histogram(kLagBounds);
+  std::optional<LoopLag> lag;
+  lag.emplace(loop, histogram);
+  Timer end(loop, [&] {
+    lag.reset();
+    loop.stop();
+  });
+  end.arm_after(1050ms);
+  loop.run();
+  const HistogramSnapshot seen = histogram.snapshot();
+  CHECK(seen.total() >= 5);
+  CHECK(seen.total() <= 10);
+  // Half of the samples at least: the machine may be busy with others.
+  std::uint64_t small = 0;
+  for (std::size_t i = 0; i < seen.bucket_count; ++i) {
+    if (seen.bounds[i] <= 0.005) small += seen.counts[i];
+  }
+  CHECK(2 * small >= seen.total());
 }
 
 TEST_CASE("work for every turn is called until it is stopped, and timers still get their turn") {

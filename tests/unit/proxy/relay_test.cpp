@@ -7,7 +7,9 @@
 
 #include <array>
 #include <cerrno>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "lb/net/fd.h"
 
@@ -230,6 +232,199 @@ TEST_CASE("a descriptor that is none fails instead of waiting") {
   Fixture f;
   CHECK(f.relay.advance(-1, f.sink.ours.get(), f.buffer, 1000) == Status::SourceFailed);
   CHECK(f.relay.error() == EBADF);
+}
+
+std::string as_text(std::span<const std::byte> bytes) {
+  std::string result;
+  for (const std::byte byte : bytes) result += static_cast<char>(byte);
+  return result;
+}
+
+TEST_CASE("the opening is what was read so far, kept only if asked for and up to its limit") {
+  Fixture f;
+  REQUIRE(write_some(f.source.theirs.get(), "before") == 6);
+  f.advance();
+  CHECK(f.relay.opening().empty());
+
+  Fixture g;
+  g.relay.keep_opening(10);
+  REQUIRE(write_some(g.source.theirs.get(), "12345") == 5);
+  g.advance();
+  CHECK(as_text(g.relay.opening()) == "12345");
+  REQUIRE(write_some(g.source.theirs.get(), "67890") == 5);
+  g.advance();
+  CHECK(as_text(g.relay.opening()) == "1234567890");
+  SUBCASE("one byte more: none of it, and nothing again") {
+    REQUIRE(write_some(g.source.theirs.get(), "x") == 1);
+    g.advance();
+    CHECK(g.relay.opening().empty());
+    REQUIRE(write_some(g.source.theirs.get(), "y") == 1);
+    g.advance();
+    CHECK(g.relay.opening().empty());
+    CHECK(read_all(g.sink.theirs.get()) == "1234567890xy");
+  }
+  SUBCASE("forgotten: for good") {
+    g.relay.forget_opening();
+    CHECK(g.relay.opening().empty());
+    REQUIRE(write_some(g.source.theirs.get(), "y") == 1);
+    g.advance();
+    CHECK(g.relay.opening().empty());
+  }
+  SUBCASE("the end of the source makes it worthless") {
+    shutdown(g.source.theirs.get(), SHUT_WR);
+    CHECK(g.advance() == Status::Finished);
+    CHECK(g.relay.opening().empty());
+  }
+}
+
+TEST_CASE("after a rewind the next sink gets the opening first, then what comes, and so does the one after") {
+  Fixture f;
+  f.relay.keep_opening(100);
+  REQUIRE(write_some(f.source.theirs.get(), "hel") == 3);
+  f.advance();
+  for (const std::string_view more : {"lo", "", " again"}) {
+    f.relay.rewind();
+    CHECK(f.relay.bytes() == 0);
+    CHECK(f.relay.status() == Status::AwaitsSink);
+    const std::string expected = as_text(f.relay.opening()) + std::string(more);
+    REQUIRE(write_some(f.source.theirs.get(), more) == more.size());
+    Pair sink;
+    CHECK(f.relay.advance(f.source.ours.get(), sink.ours.get(), f.buffer, 1 << 20) == Status::AwaitsSource);
+    CHECK(read_all(sink.theirs.get()) == expected);
+    CHECK(f.relay.bytes() == expected.size());
+    CHECK(as_text(f.relay.opening()) == expected);
+  }
+}
+
+TEST_CASE("a rewind after a sink that failed forgets the failure, and what it took is said again") {
+  Fixture f;
+  f.relay.keep_opening(100);
+  REQUIRE(write_some(f.source.theirs.get(), "hel") == 3);
+  f.advance();
+  f.sink.theirs.reset();
+  REQUIRE(write_some(f.source.theirs.get(), "lo") == 2);
+  REQUIRE(f.advance() == Status::SinkFailed);
+  f.relay.rewind();
+  CHECK(f.relay.error() == 0);
+  Pair sink;
+  CHECK(f.relay.advance(f.source.ours.get(), sink.ours.get(), f.buffer, 1 << 20) == Status::AwaitsSource);
+  CHECK(read_all(sink.theirs.get()) == "hello");
+}
+
+TEST_CASE("a rewind while the sink is full: nothing is lost or doubled at the next one") {
+  Fixture f;
+  f.relay.keep_opening(1 << 20);
+  std::string sent;
+  while (f.relay.status() != Status::AwaitsSink) {
+    const std::string more = text(2000);
+    const std::size_t written = write_some(f.source.theirs.get(), more);
+    sent += more.substr(0, written);
+    f.advance();
+  }
+  f.relay.rewind();
+  Pair sink;
+  std::string received;
+  for (int i = 0; i < 1000 && f.relay.status() != Status::AwaitsSource; ++i) {
+    f.relay.advance(f.source.ours.get(), sink.ours.get(), f.buffer, 1 << 20);
+    received += read_all(sink.theirs.get());
+  }
+  CHECK((received == sent));
+}
+
+TEST_CASE("an end before the first byte is held back if asked for, until it is let pass") {
+  Fixture f;
+  f.relay.hold_empty_end();
+  CHECK(f.advance() == Status::AwaitsSource);
+  CHECK(f.relay.is_untouched());
+  shutdown(f.source.theirs.get(), SHUT_WR);
+  CHECK(f.advance() == Status::EndedEmpty);
+  CHECK(f.advance() == Status::EndedEmpty);
+  CHECK(f.relay.is_untouched());
+  bool ended = false;
+  CHECK(read_all(f.sink.theirs.get(), &ended).empty());
+  CHECK_FALSE(ended);
+  f.relay.pass_empty_end();
+  CHECK(f.advance() == Status::Finished);
+  CHECK_FALSE(f.relay.is_untouched());
+  read_all(f.sink.theirs.get(), &ended);
+  CHECK(ended);
+}
+
+TEST_CASE("an end after a byte is never held back") {
+  Fixture f;
+  f.relay.hold_empty_end();
+  REQUIRE(write_some(f.source.theirs.get(), "x") == 1);
+  SUBCASE("that came long before") {
+    CHECK(f.advance() == Status::AwaitsSource);
+    CHECK_FALSE(f.relay.is_untouched());
+  }
+  SUBCASE("that comes with it") {}
+  shutdown(f.source.theirs.get(), SHUT_WR);
+  CHECK(f.advance() == Status::Finished);
+}
+
+struct Salvage : Fixture {
+  bool salvage(std::size_t budget_bytes = 1 << 20) {
+    return relay.salvage(source.ours.get(), sink.ours.get(), buffer, budget_bytes);
+  }
+};
+
+TEST_CASE("salvage passes on what is there, but no end, and says whether there was anything") {
+  Salvage f;
+  CHECK_FALSE(f.salvage());
+  REQUIRE(write_some(f.source.theirs.get(), "early answer") == 12);
+  f.source.theirs.reset();
+  CHECK(f.salvage());
+  CHECK(f.relay.bytes() == 12);
+  bool ended = false;
+  CHECK(read_all(f.sink.theirs.get(), &ended) == "early answer");
+  CHECK_FALSE(ended);
+  CHECK_FALSE(f.salvage());
+}
+
+TEST_CASE("salvage sends first what already waited for the sink") {
+  Salvage f;
+  std::string sent;
+  while (f.relay.status() != Status::AwaitsSink) {
+    const std::string more = text(500);
+    sent += more.substr(0, write_some(f.source.theirs.get(), more));
+    f.advance();
+  }
+  SUBCASE("a sink that is still full: there was something, nothing is doubled or put out of order") {
+    CHECK(f.salvage());
+    const std::string received = read_all(f.sink.theirs.get());
+    CHECK((received == sent.substr(0, received.size())));
+  }
+  SUBCASE("a sink that was read") {
+    std::string received = read_all(f.sink.theirs.get());
+    REQUIRE(write_some(f.source.theirs.get(), "more") == 4);
+    sent += "more";
+    CHECK(f.salvage());
+    received += read_all(f.sink.theirs.get());
+    CHECK((received == sent));
+  }
+}
+
+TEST_CASE("salvage of a sink that is gone says that there was something; of a finished relay, nothing") {
+  Salvage f;
+  REQUIRE(write_some(f.source.theirs.get(), "x") == 1);
+  SUBCASE("gone") {
+    f.sink.theirs.reset();
+    CHECK(f.salvage());
+    CHECK(f.relay.bytes() == 0);
+  }
+  SUBCASE("finished") {
+    shutdown(f.source.theirs.get(), SHUT_WR);
+    REQUIRE(f.advance() == Status::Finished);
+    CHECK_FALSE(f.salvage());
+  }
+}
+
+TEST_CASE("salvage reads its budget and at most one buffer more") {
+  Salvage f;
+  REQUIRE(write_some(f.source.theirs.get(), text(3500)) == 3500);
+  CHECK(f.relay.salvage(f.source.ours.get(), f.sink.ours.get(), std::span(f.buffer).first(500), 1200));
+  CHECK(f.relay.bytes() == 1500);
 }
 
 }  // namespace
