@@ -58,7 +58,7 @@ void read_peers(MappingReader& map, VipConfig& vip) {
 }
 
 std::optional<std::string> read_interface_name(const Value& value, std::string_view words) {
-  const auto text = value.text();
+  auto text = value.text();
   if (!text || is_interface_name(*text)) return text;
   value.fail(quoted(*text) + " is not the name of an interface, allowed: " + std::string(words) +
              "1 to 15 characters without spaces, '/' and ':'");

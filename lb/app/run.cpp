@@ -45,7 +45,8 @@ std::uint32_t session_capacity(const Config& config, std::uint64_t descriptor_li
 UnixSocketRights control_rights(const ControlSocketConfig& config) {
   UnixSocketRights rights{.mode = config.mode, .group = std::nullopt};
   if (!config.group) return rights;
-  const group* entry = getgrnam(config.group->c_str());
+  // Before any other thread that could ask for a group.
+  const group* entry = getgrnam(config.group->c_str());  // NOLINT(concurrency-mt-unsafe)
   if (entry == nullptr) throw std::runtime_error("control_socket.group: there is no group " + *config.group);
   rights.group = entry->gr_gid;
   return rights;

@@ -175,6 +175,7 @@ TEST_CASE("an early answer before a reset arrives, also if the proxy first notic
   }
   CHECK(arrived == kTimes);
   CHECK(proxy.wait_closed(EndReason::BackendReset, kTimes));
+  CHECK(proxy.wait_empty());
   CHECK(proxy.closed() == kTimes);
   CHECK(proxy.sessions_of(0) == 0);
   CHECK(proxy.backend(0).bytes_to_client == kTimes * answer.size());

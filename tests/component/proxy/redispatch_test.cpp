@@ -83,6 +83,7 @@ struct Fixture {
     served.close();
     CHECK(client.wait_end() == End::Eof);
     CHECK(proxy.wait_closed(EndReason::ClientClosed));
+    CHECK(proxy.wait_empty());
     CHECK(proxy.closed() == 1);
     CHECK(proxy.sessions_of(1) == 0);
     CHECK(proxy.backend(1).bytes_to_backend == opening.size() + 4);
