@@ -1,5 +1,6 @@
 #include "lb/net/socket.h"
 
+#include <ifaddrs.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -85,12 +86,22 @@ Fd listen_tcp_beside(const SocketAddress& address) {
   return fd;
 }
 
+// Not by binding to it: with net.ipv4.ip_nonlocal_bind, usual beside keepalived, that always works.
 bool is_local_address(const IpAddress& address) {
-  if (address.is_unspecified()) return true;
-  const Fd fd(::socket(address.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  sockaddr_storage storage{};
-  const socklen_t size = SocketAddress(address, 0).to_sockaddr(storage);
-  return fd && bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), size) == 0;
+  // All of 127.0.0.0/8 is here through the one address on the loopback interface.
+  const bool is_loopback = address.is_v4() && address.bytes()[0] == 127;
+  if (address.is_unspecified() || is_loopback) return true;
+  ifaddrs* first = nullptr;
+  if (getifaddrs(&first) != 0) return true;
+  bool found = false;
+  for (const ifaddrs* entry = first; entry != nullptr && !found; entry = entry->ifa_next) {
+    if (entry->ifa_addr == nullptr || entry->ifa_addr->sa_family != address.family()) continue;
+    sockaddr_storage storage{};
+    std::memcpy(&storage, entry->ifa_addr, address.is_v4() ? sizeof(sockaddr_in) : sizeof(sockaddr_in6));
+    found = IpAddress::from_sockaddr(storage) == address;
+  }
+  freeifaddrs(first);
+  return found;
 }
 
 Fd listen_unix(const std::string& path, const UnixSocketRights& rights) {

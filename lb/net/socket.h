@@ -23,7 +23,7 @@ namespace vipward {
 Fd listen_tcp(const SocketAddress& address);
 // More listeners of this process on the same address (a port of 0: see SocketAddress::local_of).
 Fd listen_tcp_beside(const SocketAddress& address);
-// Whether this host has the address now.
+// Whether this host has the address now; true if the kernel does not tell.
 bool is_local_address(const IpAddress& address);
 
 // A listening unix socket with exactly these rights, there from the first moment. A socket file that nobody
