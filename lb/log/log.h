@@ -70,7 +70,7 @@ class Log {
   }
 
   bool enabled(LogLevel level) const { return level >= level_; }
-  // Lines dropped because the queue was full.
+  // Lines dropped because the queue was full, or nobody reads them.
   std::uint64_t dropped() const;
 
  private:
