@@ -8,10 +8,10 @@ namespace {
 class LeastConnections final : public Picker {
  public:
   std::size_t pick(std::span<const Candidate> candidates, Random& random) override {
-    const Candidate* best = nullptr;
-    std::uint32_t tied = 0;
-    for (const Candidate& candidate : candidates) {
-      const auto order = best == nullptr ? -1 : compare(candidate, *best);
+    const Candidate* best = &candidates.front();
+    std::uint32_t tied = 1;
+    for (const Candidate& candidate : candidates.subspan(1)) {
+      const int order = compare(candidate, *best);
       if (order > 0) continue;
       tied = order < 0 ? 1 : tied + 1;
       // Reservoir sampling: each of n tied candidates ends up chosen with 1/n.
@@ -35,12 +35,12 @@ class RoundRobin final : public Picker {
  public:
   std::size_t pick(std::span<const Candidate> candidates, Random&) override {
     std::int64_t total = 0;
-    const Candidate* best = nullptr;
+    const Candidate* best = &candidates.front();
     for (const Candidate& candidate : candidates) {
       if (candidate.backend >= credit_.size()) credit_.resize(candidate.backend + 1, 0);
       credit_[candidate.backend] += candidate.weight;
       total += candidate.weight;
-      if (best == nullptr || credit_[candidate.backend] > credit_[best->backend]) best = &candidate;
+      if (credit_[candidate.backend] > credit_[best->backend]) best = &candidate;
     }
     credit_[best->backend] -= total;
     return best->backend;
