@@ -1,5 +1,4 @@
-// What is known of a backend, and what follows from it: DESIGN of the states in the README. Pure values, any
-// thread.
+// What is known of a backend; the table in the README says what follows from it. Pure values, any thread.
 #pragma once
 
 #include <array>
