@@ -42,6 +42,7 @@ std::string listen_failure(const std::string& where) {
 
 struct BindOptions {
   bool reuse_port = true;
+  bool transparent = false;
 };
 Fd bound_tcp(const SocketAddress& address, BindOptions options) {
   const std::string what = listen_failure(address.to_string());
@@ -53,6 +54,8 @@ Fd bound_tcp(const SocketAddress& address, BindOptions options) {
       !set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1) ||
       // IP_FREEBIND serves IPv6 too (net/ipv6/af_inet6.c asks inet_can_nonlocal_bind).
       !set_option(fd.get(), IPPROTO_IP, IP_FREEBIND, 1) ||
+      // Serves IPv6 too: it is one flag of the socket (net/ipv6/ipv6_sockglue.c sets the same).
+      (options.transparent && !set_option(fd.get(), IPPROTO_IP, IP_TRANSPARENT, 1)) ||
       // "[::]:6443" and "0.0.0.0:6443" are two listeners, as the configuration says.
       (is_v6 && !set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1))) {
     fail(what);
@@ -74,16 +77,26 @@ bool is_answered(const sockaddr_un& address) {
 
 }  // namespace
 
-Fd listen_tcp(const SocketAddress& address) {
+Fd listen_tcp(const SocketAddress& address, ListenOptions options) {
   // SO_REUSEPORT would join another process's listeners: ask without it first.
   const Fd probe = bound_tcp(address, {.reuse_port = false});
-  return listen_tcp_beside(SocketAddress::local_of(probe.get()));
+  return listen_tcp_beside(SocketAddress::local_of(probe.get()), options);
 }
 
-Fd listen_tcp_beside(const SocketAddress& address) {
-  Fd fd = bound_tcp(address, {.reuse_port = true});
-  if (listen(fd.get(), kBacklog) != 0) fail(listen_failure(address.to_string()));
+Fd listen_tcp_beside(const SocketAddress& address, ListenOptions options) {
+  Fd fd = bound_tcp(address, {.reuse_port = true, .transparent = options.transparent});
+  if (!listen_on(fd.get())) fail(listen_failure(address.to_string()));
   return fd;
+}
+
+bool is_listening(int fd) {
+  int listening = 0;
+  socklen_t size = sizeof listening;
+  return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening != 0;
+}
+
+bool listen_on(int fd) {
+  return listen(fd, kBacklog) == 0;
 }
 
 // Not by binding to it: with net.ipv4.ip_nonlocal_bind, usual beside keepalived, that always works.

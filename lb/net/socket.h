@@ -20,9 +20,17 @@ namespace vipward {
 //
 // The address need not be on this host yet (IP_FREEBIND): a VIP arrives later, or is on the other host. A
 // port that another process listens on is an error, although SO_REUSEPORT would let the two share it.
-Fd listen_tcp(const SocketAddress& address);
+struct ListenOptions {
+  // IP_TRANSPARENT, which accepted sockets inherit: what is sent on them leaves although the address has gone
+  // from this host, resets above all. Needs CAP_NET_ADMIN or CAP_NET_RAW.
+  bool transparent = false;
+};
+Fd listen_tcp(const SocketAddress& address, ListenOptions options = {});
 // More listeners of this process on the same address (a port of 0: see SocketAddress::local_of).
-Fd listen_tcp_beside(const SocketAddress& address);
+Fd listen_tcp_beside(const SocketAddress& address, ListenOptions options = {});
+// Whether it listens; and makes it do so (again, after a shutdown). False leaves errno.
+bool is_listening(int fd);
+bool listen_on(int fd);
 // Whether this host has the address now; true if the kernel does not tell.
 bool is_local_address(const IpAddress& address);
 
