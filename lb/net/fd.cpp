@@ -1,5 +1,6 @@
 #include "lb/net/fd.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 namespace vipward {
@@ -9,6 +10,14 @@ void Fd::reset(int fd) {
   // returns").
   if (fd_ >= 0) ::close(fd_);
   fd_ = fd;
+}
+
+Fd Fd::duplicate() const {
+  return duplicate_of(fd_);
+}
+
+Fd duplicate_of(int fd) {
+  return Fd(fcntl(fd, F_DUPFD_CLOEXEC, 0));
 }
 
 }  // namespace vipward

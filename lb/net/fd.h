@@ -21,11 +21,16 @@ class Fd {
   explicit operator bool() const { return fd_ >= 0; }
   // Gives the descriptor away: the caller closes it.
   int release() { return std::exchange(fd_, -1); }
+  // Another descriptor for the same thing, close-on-exec. Empty leaves errno.
+  Fd duplicate() const;
   // Closes what is held and takes `fd`.
   void reset(int fd = -1);
 
  private:
   int fd_ = -1;
 };
+
+// The same for a descriptor that is somebody else's.
+Fd duplicate_of(int fd);
 
 }  // namespace vipward

@@ -2,6 +2,7 @@
 
 #include <ifaddrs.h>
 #include <netinet/tcp.h>
+#include <sys/fsuid.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -66,6 +67,23 @@ Fd bound_tcp(const SocketAddress& address, BindOptions options) {
   if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), size) != 0) fail(what);
   return fd;
 }
+
+// This thread's new files are of that group (setfsgid(2)): CAP_SETGID is enough, where chown(2) wants
+// CAP_CHOWN. A refusal is not told.
+class FilesOfGroup {
+ public:
+  explicit FilesOfGroup(std::optional<gid_t> group) {
+    if (group) before_ = static_cast<gid_t>(setfsgid(*group));
+  }
+  ~FilesOfGroup() {
+    if (before_) setfsgid(*before_);
+  }
+  FilesOfGroup(const FilesOfGroup&) = delete;
+  FilesOfGroup& operator=(const FilesOfGroup&) = delete;
+
+ private:
+  std::optional<gid_t> before_;
+};
 
 // Whether somebody accepts on the socket file `path`.
 bool is_answered(const sockaddr_un& address) {
@@ -135,8 +153,15 @@ Fd listen_unix(const std::string& path, const UnixSocketRights& rights) {
   // unix(7), Linux: the file is made with the socket's own mode less the umask; until listen() nobody gets in
   // anyway.
   if (fchmod(fd.get(), 0600) != 0) fail(what);
-  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) fail(what);
-  if (rights.group && chown(path.c_str(), static_cast<uid_t>(-1), *rights.group) != 0) fail(what);
+  {
+    const FilesOfGroup group(rights.group);
+    if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) fail(what);
+  }
+  // Not everybody may make files of any group, and a set-group-id folder gives its own: who may change it,
+  // changes it.
+  if (stat(path.c_str(), &status) != 0) fail(what);
+  const bool other_group = rights.group && status.st_gid != *rights.group;
+  if (other_group && chown(path.c_str(), static_cast<uid_t>(-1), *rights.group) != 0) fail(what);
   if (chmod(path.c_str(), rights.mode) != 0) fail(what);
   if (listen(fd.get(), 64) != 0) fail(what);
   return fd;

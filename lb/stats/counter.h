@@ -34,6 +34,7 @@ struct HistogramSnapshot {
 
   void merge(const HistogramSnapshot& other);
   std::uint64_t total() const;
+  bool operator==(const HistogramSnapshot&) const = default;
 };
 
 // Durations in fixed buckets. One writing thread.

@@ -2,11 +2,19 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/fsuid.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <filesystem>
 #include <string>
 #include <system_error>
+#include <thread>
 
 namespace vipward {
 namespace {
@@ -152,6 +160,85 @@ TEST_CASE("which addresses this host has") {
   CHECK(is_local("::"));
   CHECK_FALSE(is_local("203.0.113.1"));
   CHECK_FALSE(is_local("2001:db8::1"));
+}
+
+// A folder that goes with it.
+class Folder {
+ public:
+  Folder() {
+    std::string path = std::filesystem::temp_directory_path() / "vipward-socket-XXXXXX";
+    REQUIRE(mkdtemp(path.data()) != nullptr);
+    path_ = path;
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+struct Rights {
+  mode_t mode = 0;
+  gid_t group = 0;
+  bool operator==(const Rights&) const = default;
+};
+Rights rights_of(const std::string& path) {
+  struct stat status {};
+  REQUIRE(stat(path.c_str(), &status) == 0);
+  return {.mode = status.st_mode & 07777, .group = status.st_gid};
+}
+
+// Of the calling thread alone (capset(2)).
+void drop_capability(int capability) {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
+  REQUIRE(syscall(SYS_capget, &header, sets.data()) == 0);
+  sets[CAP_TO_INDEX(capability)].effective &= ~CAP_TO_MASK(capability);
+  REQUIRE(syscall(SYS_capset, &header, sets.data()) == 0);
+}
+
+TEST_CASE("a unix socket has exactly the mode that is asked for, whatever the umask") {
+  const Folder folder;
+  const std::string path = folder.path() + "/control.sock";
+  const mode_t before = umask(0);
+  for (const mode_t mask : {mode_t{0}, mode_t{077}}) {
+    CAPTURE(mask);
+    umask(mask);
+    for (const mode_t mode : {mode_t{0600}, mode_t{0660}, mode_t{0666}}) {
+      const Fd listener = listen_unix(path, {.mode = mode, .group = std::nullopt});
+      CHECK(rights_of(path) == Rights{.mode = mode, .group = getegid()});
+    }
+  }
+  umask(before);
+}
+
+TEST_CASE("a unix socket has the group that is asked for; whoever may take groups needs no CAP_CHOWN") {
+  if (geteuid() != 0) {
+    MESSAGE("only root has other groups");
+    return;
+  }
+  constexpr gid_t kGroup = 65534;
+  const Folder folder;
+  const std::string path = folder.path() + "/control.sock";
+  const Rights expected{.mode = 0660, .group = kGroup};
+  const auto listen_without = [&](int capability) {
+    Fd listener;
+    std::thread([&] {
+      drop_capability(capability);
+      listener = listen_unix(path, {.mode = 0660, .group = kGroup});
+      // What is made later is not of that group.
+      CHECK(setfsgid(static_cast<gid_t>(-1)) == static_cast<int>(getegid()));
+    }).join();
+    CHECK(is_listening(listener.get()));
+    return rights_of(path);
+  };
+  CHECK(listen_without(CAP_CHOWN) == expected);
+  CHECK(listen_without(CAP_SETGID) == expected);
+  // The folder's group counts for what is made in it (inode(7), the set-group-ID bit): then it is changed.
+  REQUIRE(chmod(folder.path().c_str(), 02755) == 0);
+  CHECK(listen_without(CAP_SETGID) == expected);
 }
 
 TEST_CASE("faults of this host's are told from faults of a backend's") {

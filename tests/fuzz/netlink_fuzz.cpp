@@ -1,0 +1,18 @@
+// Whatever bytes a datagram of rtnetlink holds: the parser stays in bounds, and the table can live with what
+// it says.
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "lb/net/link_table.h"
+#include "lb/net/netlink_message.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  vipward::NetlinkAnswer answer;
+  vipward::decode(std::as_bytes(std::span(data, size)), std::nullopt, answer);
+  vipward::LinkTable table;
+  for (const vipward::NetlinkEvent& event : answer.events) table.apply(event);
+  for (const vipward::InterfaceAddress& address : table.addresses())
+    table.interfaces_towards(address.address);
+  return 0;
+}
