@@ -1,0 +1,187 @@
+#include "lb/vip/address_keeper.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+namespace vipward {
+namespace {
+
+constexpr std::chrono::milliseconds kRemoveRetry{100};
+
+std::string failure(const std::string& what, int error) {
+  return what + ": " + std::generic_category().message(error);
+}
+
+bool is_host_prefix(const InterfaceAddress& address) {
+  return address.prefix == (address.address.is_v4() ? 32U : 128U);
+}
+
+// The tag alone would hit a second instance, the record alone an address that somebody has put there since.
+bool is_recorded(const InterfaceAddress& here, const std::string& name,
+                 const std::vector<RecordedAddress>& file) {
+  return std::ranges::any_of(file, [&](const RecordedAddress& one) {
+    if (one.address != here.address) return false;
+    return here.protocol == kAddressProtocolVrrp || (here.protocol == 0 && one.interface == name);
+  });
+}
+
+}  // namespace
+
+AddressKeeper::AddressKeeper(AddressKeeperSettings settings, LinkWatch& links)
+    : settings_(std::move(settings)),
+      renewal_(Duration(settings_.lifetime) / 4),
+      links_(links),
+      file_(settings_.state_file) {
+  for (const IpAddress& address : settings_.addresses) slots_.push_back({.address = address});
+}
+
+AddressKeeper::LeftOvers AddressKeeper::remove_left_overs() {
+  LeftOvers result;
+  const std::vector<RecordedAddress> recorded = file_.read();
+  for (const InterfaceAddress& here : links_.table().addresses()) {
+    const Link* link = links_.table().find(here.interface);
+    if (link == nullptr || !is_host_prefix(here)) continue;
+    const bool is_own = std::ranges::find(settings_.addresses, here.address) != settings_.addresses.end();
+    if (!is_own && !is_recorded(here, link->name, recorded)) continue;
+    const int error = links_.requests().send(
+        AddressRequest::Remove, {.interface = here.interface, .address = here.address, .lifetime = {}});
+    if (error == 0) {
+      result.removed.push_back({here.address, link->name});
+    } else if (error != EADDRNOTAVAIL && error != ENODEV) {
+      result.problem = failure("cannot remove " + here.address.to_string() + " from " + link->name, error);
+    }
+    const bool is_in_place = is_own && link->name == settings_.interface;
+    if (is_in_place && links_.table().is_usable(link->name)) result.were_usable = true;
+  }
+  if (!result.problem) record(false);
+  return result;
+}
+
+std::optional<std::string> AddressKeeper::foreign_holding() const {
+  for (const InterfaceAddress& here : links_.table().addresses()) {
+    const Link* link = links_.table().find(here.interface);
+    if (link == nullptr || is_host_prefix(here)) continue;
+    if (std::ranges::find(settings_.addresses, here.address) == settings_.addresses.end()) continue;
+    const std::string text = Cidr{here.address, here.prefix}.to_string();
+    return here.address.to_string() + " is an address of this host's own, " + text + " on " + link->name +
+           "; remove it: ip addr del " + text + " dev " + link->name;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> AddressKeeper::add(TimePoint now) {
+  wanted_ = true;
+  due_.reset();
+  if (renewal_.count() > 0) due_ = now + renewal_;
+  // Before the kernel, and also where repair() has to wait for the interface: a crash must leave a record.
+  record(true);
+  const Link* link = links_.table().find(settings_.interface);
+  if (link == nullptr) return "interface " + settings_.interface + " does not exist";
+  std::optional<std::string> problem;
+  for (Slot& slot : slots_) {
+    if (slot.interface != 0 && slot.interface != link->index) take_off(slot);
+    const int error = put(slot, link->index, AddressRequest::Ensure);
+    if (error == 0) continue;
+    problem = failure("cannot add " + slot.address.to_string() + " to " + settings_.interface, error);
+  }
+  return problem;
+}
+
+std::optional<std::string> AddressKeeper::remove(TimePoint now) {
+  wanted_ = false;
+  due_.reset();
+  std::optional<std::string> problem;
+  for (Slot& slot : slots_) {
+    slot.was_on = false;
+    const int error = take_off(slot);
+    if (error == 0) continue;
+    problem = failure("cannot remove " + slot.address.to_string() + " from " + settings_.interface, error);
+  }
+  if (problem) {
+    due_ = now + kRemoveRetry;
+  } else {
+    record(false);
+  }
+  return problem;
+}
+
+void AddressKeeper::renew(TimePoint now) {
+  if (!due_ || now < *due_) return;
+  if (!wanted_) {
+    remove(now);
+    return;
+  }
+  bool failed = false;
+  for (Slot& slot : slots_) {
+    if (slot.interface == 0) continue;
+    const int error = put(slot, slot.interface, AddressRequest::Renew);
+    // Gone: for repair() to see, who is asked only after the stall check.
+    failed = failed || (error != 0 && error != EINVAL && error != ENODEV);
+  }
+  due_ = now + (failed ? renewal_ / 4 : renewal_);
+}
+
+bool AddressKeeper::repair() {
+  if (!wanted_) return false;
+  const Link* link = links_.table().find(settings_.interface);
+  if (link == nullptr) return false;
+  bool is_new = false;
+  for (Slot& slot : slots_) {
+    const bool is_there = links_.table().find_host_address(link->index, slot.address) != nullptr;
+    if (is_there && slot.interface == link->index) continue;
+    is_new = restore(slot, link->index) || is_new;
+  }
+  return is_new;
+}
+
+bool AddressKeeper::is_complete() const {
+  const Link* link = links_.table().find(settings_.interface);
+  return link != nullptr && std::ranges::all_of(slots_, [&](const Slot& slot) {
+           return links_.table().find_host_address(link->index, slot.address) != nullptr;
+         });
+}
+
+bool AddressKeeper::restore(Slot& slot, unsigned index) {
+  // On the interface that had the name before.
+  if (slot.interface != 0 && slot.interface != index) take_off(slot);
+  const bool was_on = slot.was_on;
+  const int error = put(slot, index, AddressRequest::Create);
+  if (error == EEXIST) {
+    // The table was behind, or somebody was quicker: with a lifetime of his.
+    put(slot, index, AddressRequest::Ensure);
+    return false;
+  }
+  if (error != 0) return false;
+  if (was_on) ++restored_;
+  return true;
+}
+
+int AddressKeeper::put(Slot& slot, unsigned index, AddressRequest request) {
+  const int error = links_.requests().send(
+      request, {.interface = index, .address = slot.address, .lifetime = settings_.lifetime});
+  if (error == 0) slot.was_on = true;
+  // A request without an answer may have been done.
+  if (error == 0 || error == ETIMEDOUT) slot.interface = index;
+  return error;
+}
+
+int AddressKeeper::take_off(Slot& slot) {
+  if (slot.interface == 0) return 0;
+  const int error = links_.requests().send(
+      AddressRequest::Remove, {.interface = slot.interface, .address = slot.address, .lifetime = {}});
+  if (error != 0 && error != EADDRNOTAVAIL && error != ENODEV) return error;
+  slot.interface = 0;
+  return 0;
+}
+
+void AddressKeeper::record(bool held) {
+  std::vector<RecordedAddress> addresses;
+  if (held) {
+    for (const Slot& slot : slots_) addresses.push_back({slot.address, settings_.interface});
+  }
+  state_file_problem_ = file_.write(addresses);
+}
+
+}  // namespace vipward

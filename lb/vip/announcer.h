@@ -1,0 +1,70 @@
+// Tells the neighbours where the VIPs are and sees who else claims them: an AnnouncePlan's frames on the
+// wire, and ARP frames of others that name a VIP as their own address (RFC 5227, section 2.4). Owner: the
+// driver of the VIP; the guardian's loop. Never blocks, throws nothing after it is made.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "lb/event/time.h"
+#include "lb/net/address.h"
+#include "lb/net/link_table.h"
+#include "lb/net/packet_socket.h"
+#include "lb/vip/announce_plan.h"
+#include "lb/vip/arp.h"
+
+namespace vipward {
+
+// Somebody says that a VIP is his. On a backup that is how the active one looks.
+struct ForeignClaim {
+  IpAddress address;
+  MacAddress mac{};
+  ArpOperation operation = ArpOperation::Request;
+  bool operator==(const ForeignClaim&) const = default;
+};
+
+class Announcer {
+ public:
+  // `addresses`: the VIPs, IPv4, at most 64. Needs CAP_NET_RAW. Start-up: throws std::system_error.
+  Announcer(std::vector<IpAddress> addresses, Duration refresh);
+
+  // The same for life; see PacketSocket::fd.
+  int fd() const { return socket_.fd(); }
+  // Follows the interface: call it again with what the name means now when that has changed, its MAC address
+  // too; nullptr: there is none. 0 or an errno.
+  int attach(const Link* link);
+
+  // The VIPs are on: the rounds begin. Nothing is sent before send_due().
+  void start(TimePoint now) { plan_.start(now, addresses_); }
+  // From the first round again: a competing episode is over, a restored address, a foreign claim, carrier up.
+  void restart(TimePoint now) { plan_.restart(now); }
+  // The VIPs are off.
+  void stop() { plan_.stop(); }
+  // Sends what is due, at most kFramesPerBurst frames.
+  void send_due(TimePoint now);
+  // When send_due() wants to be called.
+  std::optional<TimePoint> next_deadline() const { return plan_.next_deadline(); }
+
+  // The claims that wait, each once, by others than the interfaces of `own`. Reads a bounded share: what is
+  // left leaves fd() readable.
+  std::vector<ForeignClaim> drain(const LinkTable& own);
+
+  // Frames sent so far, by AnnouncementKind.
+  const std::array<std::uint64_t, kAnnouncementKinds.size()>& sent() const { return sent_; }
+  // Frames that the kernel refused so far, and why the last time (an errno).
+  std::uint64_t failed() const { return failed_; }
+  int last_error() const { return last_error_; }
+
+ private:
+  std::vector<IpAddress> addresses_;
+  PacketSocket socket_;
+  MacAddress mac_{};
+  AnnouncePlan plan_;
+  std::array<std::uint64_t, kAnnouncementKinds.size()> sent_{};
+  std::uint64_t failed_ = 0;
+  int last_error_ = 0;
+};
+
+}  // namespace vipward

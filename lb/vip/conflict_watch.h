@@ -1,0 +1,45 @@
+// Other holders of the address that show themselves: hosts that claim it by ARP, routers that are active on
+// our VRID and no peers. Remembers the last one for a while, counts all, and keeps a stranger from filling
+// the log. Pure. Owner: the VirtualRouter.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "lb/event/time.h"
+#include "lb/vip/said_once.h"
+
+namespace vipward {
+
+class ConflictWatch {
+ public:
+  // Whoever showed itself counts as there for so long; the Announcer asks once a second.
+  static constexpr Duration kMemory = std::chrono::seconds(3);
+
+  // `who`: a sentence about the holder, the same for the same one. True: it is worth a log line.
+  bool observe(TimePoint now, const std::string& who) {
+    ++count_;
+    until_ = now + kMemory;
+    last_ = who;
+    return said_.may_say(who, now);
+  }
+  // The time has come to forget.
+  void expire(TimePoint now) {
+    if (until_ && now >= *until_) until_.reset();
+  }
+  // Packets and frames that showed one.
+  std::uint64_t count() const { return count_; }
+  bool is_under_way() const { return until_.has_value(); }
+  const std::string& last() const { return last_; }
+  std::optional<TimePoint> next_deadline() const { return until_; }
+
+ private:
+  std::uint64_t count_ = 0;
+  std::optional<TimePoint> until_;
+  std::string last_;
+  SaidOnce said_;
+};
+
+}  // namespace vipward

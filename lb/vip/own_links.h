@@ -1,0 +1,38 @@
+// Whether this host's own links allow it to hold the VIPs: the interface, its address in the VIP's subnet,
+// the tracked interfaces, all by name. Reads a LinkTable, remembers nothing but names. Owner: the
+// VirtualRouter.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "lb/net/link_table.h"
+
+namespace vipward {
+
+class OwnLinks {
+ public:
+  // Finds the interface and who the peers are. Throws std::runtime_error with one sentence that says what is
+  // wrong: no interface in the VIP's subnet, no peer list that fits this host.
+  OwnLinks(const VipConfig& config, const LinkTable& table);
+
+  const std::string& interface() const { return interface_; }
+  // The hosts of `peers` that are not this one.
+  const std::vector<IpAddress>& others() const { return others_; }
+  // What VRRP packets are sent from now; nullopt: the interface has no address in the VIP's subnet.
+  std::optional<IpAddress> source(const LinkTable& table) const;
+  // Why nothing can be held or told: "interface eth0 has no carrier". Empty: nothing is wrong.
+  std::string interface_fault(const LinkTable& table) const;
+  // The same for the tracked ones, the first that is down.
+  std::string tracked_fault(const LinkTable& table) const;
+
+ private:
+  std::vector<IpAddress> vips_;
+  std::string interface_;
+  std::vector<std::string> tracked_;
+  std::vector<IpAddress> others_;
+};
+
+}  // namespace vipward

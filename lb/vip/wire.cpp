@@ -1,0 +1,29 @@
+#include "lb/vip/wire.h"
+
+#include <cstring>
+
+namespace vipward::wire {
+
+std::uint16_t read_u16(std::span<const std::uint8_t> bytes, std::size_t at) {
+  return static_cast<std::uint16_t>(bytes[at] << 8 | bytes[at + 1]);
+}
+
+void write_u16(std::span<std::uint8_t> bytes, std::size_t at, std::uint16_t value) {
+  bytes[at] = static_cast<std::uint8_t>(value >> 8);
+  bytes[at + 1] = static_cast<std::uint8_t>(value & 0xff);
+}
+
+IpAddress read_ipv4(std::span<const std::uint8_t> bytes, std::size_t at) {
+  sockaddr_in v4{};
+  v4.sin_family = AF_INET;
+  std::memcpy(&v4.sin_addr, bytes.subspan(at, 4).data(), 4);
+  sockaddr_storage storage{};
+  std::memcpy(&storage, &v4, sizeof v4);
+  return IpAddress::from_sockaddr(storage);
+}
+
+void write_ipv4(std::span<std::uint8_t> bytes, std::size_t at, const IpAddress& address) {
+  std::memcpy(bytes.subspan(at, 4).data(), address.bytes().data(), 4);
+}
+
+}  // namespace vipward::wire

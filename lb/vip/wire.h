@@ -1,0 +1,18 @@
+// Bytes in network order: what packet.cpp and arp.cpp read and write. Pure; callers have checked the bounds.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "lb/net/address.h"
+
+namespace vipward::wire {
+
+std::uint16_t read_u16(std::span<const std::uint8_t> bytes, std::size_t at);
+void write_u16(std::span<std::uint8_t> bytes, std::size_t at, std::uint16_t value);
+IpAddress read_ipv4(std::span<const std::uint8_t> bytes, std::size_t at);
+// `address` is an IPv4 one.
+void write_ipv4(std::span<std::uint8_t> bytes, std::size_t at, const IpAddress& address);
+
+}  // namespace vipward::wire

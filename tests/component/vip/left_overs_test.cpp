@@ -1,0 +1,97 @@
+// What an earlier life of the process left on the host.
+#include <doctest/doctest.h>
+
+#include "lb/vip/address_keeper.h"
+#include "tests/component/vip/vip_bench.h"
+
+namespace vipward::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct LeftOversBench : VipBench {
+  AddressKeeper keeper() {
+    links().drain(Clock::now());
+    return AddressKeeper(
+        {.addresses = {vip}, .interface = "eth0", .lifetime = 1s, .state_file = folder.file("state")},
+        links());
+  }
+  void put(const std::string& address, const std::string& interface) {
+    run_ok(holder, {"ip", "address", "add", address, "dev", interface});
+  }
+  // As an instance of vipward does.
+  void put_tagged(const std::string& address) {
+    const unsigned interface = index();
+    REQUIRE(links().requests().send(AddressRequest::Create,
+                                    {.interface = interface, .address = ip(address), .lifetime = 0s}) == 0);
+  }
+};
+
+TEST_CASE("own addresses are removed from every interface at start, those of others stay") {
+  LeftOversBench bench;
+  bench.put("10.77.0.100/32", "eth0");
+  bench.put("10.77.0.100/32", "lo");
+  bench.put("10.77.0.200/32", "eth0");
+  bench.put_tagged("10.77.0.201");  // of a second instance
+  AddressKeeper keeper = bench.keeper();
+  const auto result = keeper.remove_left_overs();
+  CHECK(result.problem == std::nullopt);
+  CHECK(result.removed.size() == 2);
+  CHECK(result.were_usable);
+  const std::string eth0 = addresses_of(bench.holder);
+  CHECK_FALSE(contains(eth0, "10.77.0.100/"));
+  CHECK_FALSE(contains(addresses_of(bench.holder, "lo"), "10.77.0.100/"));
+  CHECK(contains(eth0, "10.77.0.200/32"));
+  CHECK(contains(eth0, "10.77.0.201/32"));
+  CHECK(contains(eth0, bench.holder.address().to_string() + "/24"));
+}
+
+TEST_CASE("an address that only the state file remembers is removed where it bears the tag") {
+  LeftOversBench bench;
+  bench.put_tagged("10.77.0.150");
+  bench.put_tagged("10.77.0.151");
+  write_file(bench.folder.file("state"),
+             "10.77.0.150 eth0\n" + bench.holder.address().to_string() + " eth0\nnonsense\n");
+  AddressKeeper keeper = bench.keeper();
+  const auto result = keeper.remove_left_overs();
+  REQUIRE(result.removed.size() == 1);
+  CHECK(result.removed[0] == RecordedAddress{ip("10.77.0.150"), "eth0"});
+  CHECK_FALSE(result.were_usable);
+  const std::string eth0 = addresses_of(bench.holder);
+  CHECK_FALSE(contains(eth0, "10.77.0.150/"));
+  CHECK(contains(eth0, "10.77.0.151/32"));
+  CHECK(contains(eth0, bench.holder.address().to_string() + "/24"));
+  CHECK_FALSE(std::filesystem::exists(bench.folder.file("state")));
+}
+
+TEST_CASE("an own address that is found without carrier, or elsewhere, was of no use") {
+  LeftOversBench bench;
+  SUBCASE("without carrier") {
+    bench.put("10.77.0.100/32", "eth0");
+    bench.holder.pull_cable();
+    REQUIRE(wait_until([&] { return !bench.table().is_usable("eth0"); }, 5s));
+  }
+  SUBCASE("on another interface") {
+    bench.put("10.77.0.100/32", "lo");
+  }
+  AddressKeeper keeper = bench.keeper();
+  const auto result = keeper.remove_left_overs();
+  CHECK(result.removed.size() == 1);
+  CHECK_FALSE(result.were_usable);
+}
+
+TEST_CASE("a VIP that is the host's own address is refused with the command that removes it") {
+  LeftOversBench bench;
+  AddressKeeper keeper = bench.keeper();
+  CHECK(keeper.foreign_holding() == std::nullopt);
+  bench.put("10.77.0.100/24", "eth0");
+  bench.links().drain(Clock::now());
+  CHECK(keeper.foreign_holding() ==
+        "10.77.0.100 is an address of this host's own, 10.77.0.100/24 on eth0; remove it: "
+        "ip addr del 10.77.0.100/24 dev eth0");
+  CHECK(keeper.remove_left_overs().removed.empty());
+  CHECK(contains(addresses_of(bench.holder), "10.77.0.100/24"));
+}
+
+}  // namespace
+}  // namespace vipward::test

@@ -1,0 +1,166 @@
+#include "lb/vip/announce_plan.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+
+namespace vipward {
+namespace {
+
+using namespace std::chrono_literals;
+
+const TimePoint kStart = TimePoint{} + 1h;
+
+std::vector<IpAddress> addresses(int count) {
+  std::vector<IpAddress> result;
+  for (int i = 1; i <= count; ++i) result.push_back(IpAddress::parse("10.0.0." + std::to_string(i)).value());
+  return result;
+}
+
+// A frame and when it went out, in milliseconds after kStart.
+struct Sent {
+  std::int64_t at_ms;
+  Announcement announcement;
+};
+
+// Calls the plan at each of its deadlines until `until`, as its owner's timer does.
+std::vector<Sent> run(AnnouncePlan& plan, TimePoint until) {
+  std::vector<Sent> sent;
+  for (auto at = plan.next_deadline(); at && *at <= until; at = plan.next_deadline()) {
+    for (const Announcement& announcement : plan.take_due(*at)) {
+      sent.push_back(
+          {std::chrono::duration_cast<std::chrono::milliseconds>(*at - kStart).count(), announcement});
+    }
+    REQUIRE(plan.next_deadline().value() > *at);
+  }
+  return sent;
+}
+
+std::vector<std::int64_t> times(const std::vector<Sent>& sent, AnnouncementKind kind) {
+  std::vector<std::int64_t> result;
+  for (const Sent& one : sent) {
+    if (one.announcement.kind == kind) result.push_back(one.at_ms);
+  }
+  return result;
+}
+
+TEST_CASE("rounds go out at 0, 10, 100 and 1000 ms, then every refresh, in both forms") {
+  AnnouncePlan plan(30s);
+  plan.start(kStart, addresses(1));
+  const auto sent = run(plan, kStart + 65s);
+  const std::vector<std::int64_t> expected{0, 10, 100, 1000, 31000, 61000};
+  CHECK(times(sent, AnnouncementKind::GarpRequest) == expected);
+  CHECK(times(sent, AnnouncementKind::GarpReply) == expected);
+}
+
+TEST_CASE("without a refresh the rounds end after one second") {
+  AnnouncePlan plan(0s);
+  plan.start(kStart, addresses(1));
+  CHECK(times(run(plan, kStart + 100s), AnnouncementKind::GarpReply) ==
+        std::vector<std::int64_t>{0, 10, 100, 1000});
+}
+
+TEST_CASE("a round tells every address, the request first") {
+  AnnouncePlan plan(30s);
+  plan.start(kStart, addresses(2));
+  const auto both = addresses(2);
+  CHECK(plan.take_due(kStart) ==
+        std::vector<Announcement>{{.kind = AnnouncementKind::GarpRequest, .address = both[0]},
+                                  {.kind = AnnouncementKind::GarpReply, .address = both[0]},
+                                  {.kind = AnnouncementKind::GarpRequest, .address = both[1]},
+                                  {.kind = AnnouncementKind::GarpReply, .address = both[1]}});
+  CHECK(plan.take_due(kStart).empty());
+}
+
+TEST_CASE("a probe for each address goes out every second while active") {
+  AnnouncePlan plan(30s);
+  plan.start(kStart, addresses(2));
+  CHECK(times(run(plan, kStart + 3500ms), AnnouncementKind::Probe) ==
+        std::vector<std::int64_t>{1000, 1000, 2000, 2000, 3000, 3000});
+}
+
+TEST_CASE("nothing is due before start, nor after stop") {
+  AnnouncePlan plan(30s);
+  CHECK_FALSE(plan.next_deadline().has_value());
+  plan.restart(kStart);
+  CHECK(plan.take_due(kStart).empty());
+  plan.start(kStart, addresses(100));
+  CHECK(plan.take_due(kStart).size() == 32);
+  plan.stop();
+  CHECK_FALSE(plan.is_running());
+  CHECK_FALSE(plan.next_deadline().has_value());
+  CHECK(plan.take_due(kStart + 1h).empty());
+}
+
+TEST_CASE("many addresses are paced: never more than 32 frames in one burst, none left out") {
+  AnnouncePlan plan(30s);
+  plan.start(kStart, addresses(100));
+  const auto sent = run(plan, kStart + 9ms);
+  CHECK(times(sent, AnnouncementKind::GarpRequest).size() == 32);
+  const auto more = run(plan, kStart + 35ms);
+  const auto first_round = sent.size() + more.size();
+  CHECK(first_round >= 200);
+  // The round of 10 ms waited for the first one to end, and is a whole one.
+  const auto rest = run(plan, kStart + 90ms);
+  CHECK(first_round + rest.size() == 400);
+}
+
+TEST_CASE("a late caller sends what it missed once") {
+  AnnouncePlan plan(30s);
+  plan.start(kStart, addresses(1));
+  CHECK(plan.take_due(kStart + 500ms).size() == 2);
+  CHECK(plan.next_deadline() == kStart + 1s);
+  CHECK(plan.take_due(kStart + 100s).size() == 3);  // both forms and a probe
+  CHECK(plan.next_deadline() == kStart + 101s);
+}
+
+TEST_CASE("a restart begins the rounds over") {
+  AnnouncePlan plan(30s);
+  plan.start(kStart, addresses(1));
+  run(plan, kStart + 5s);
+  plan.restart(kStart + 5s);
+  CHECK(times(run(plan, kStart + 7s), AnnouncementKind::GarpRequest) ==
+        std::vector<std::int64_t>{5000, 5010, 5100, 6000});
+}
+
+TEST_CASE("restarts of one moment are one, and it does not follow a round closer than 10 ms") {
+  AnnouncePlan plan(30s);
+  plan.start(kStart, addresses(1));
+  CHECK(plan.take_due(kStart).size() == 2);
+  for (int i = 0; i < 30; ++i) plan.restart(kStart + 2ms);
+  CHECK(plan.take_due(kStart + 2ms).empty());
+  CHECK(times(run(plan, kStart + 500ms), AnnouncementKind::GarpRequest) ==
+        std::vector<std::int64_t>{10, 20, 110});
+}
+
+TEST_CASE("a storm of episodes slows down to a round a second, and is over once it was calm") {
+  AnnouncePlan plan(30s);
+  plan.start(kStart, addresses(1));
+  std::vector<Sent> sent;
+  for (auto now = kStart; now < kStart + 10s; now += 1ms) {
+    plan.restart(now);
+    for (const Sent& one : run(plan, now)) sent.push_back(one);
+  }
+  const auto storm = times(sent, AnnouncementKind::GarpRequest);
+  CHECK(storm.size() <= 18);
+  CHECK(std::count_if(storm.begin(), storm.end(), [](std::int64_t at) { return at < 100; }) <= 4);
+  // The end of the last episode is told, four times.
+  const auto after = times(run(plan, kStart + 13s), AnnouncementKind::GarpRequest);
+  CHECK(after.size() == 4);
+  plan.restart(kStart + 20s);
+  CHECK(times(run(plan, kStart + 20s), AnnouncementKind::GarpRequest) == std::vector<std::int64_t>{20000});
+}
+
+TEST_CASE("who takes the addresses again right after losing them does not wait a second") {
+  AnnouncePlan plan(30s);
+  plan.start(kStart, addresses(1));
+  plan.take_due(kStart);
+  plan.stop();
+  plan.start(kStart + 3ms, addresses(1));
+  CHECK(plan.next_deadline() == kStart + 10ms);
+  CHECK(plan.take_due(kStart + 10ms).size() == 2);
+}
+
+}  // namespace
+}  // namespace vipward
