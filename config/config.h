@@ -91,14 +91,15 @@ struct ServiceConfig {
 enum class FailbackMode : std::uint8_t { Never, Immediately, After };
 enum class VrrpChecksum : std::uint8_t { PseudoHeader, Rfc9568 };
 
-// Planned; parsed and checked so that a file written for the next version is not wrong today.
+// The virtual IP. IPv6, multicast (no peers), more than two peers and version 2 are planned: parsed and
+// checked, so that a file written for the next version is not wrong today.
 struct VipConfig {
-  std::vector<Cidr> addresses;
-  std::vector<IpAddress> peers;
+  std::vector<Cidr> addresses;           // at least one
+  std::vector<IpAddress> peers;          // all hosts, this one too if the file is the same on both
   std::optional<std::string> interface;  // absent: auto
   std::vector<std::string> track_interfaces;
-  std::uint8_t virtual_router_id = 0;
-  int priority = 100;
+  std::uint8_t virtual_router_id = 0;  // 1 to 255
+  int priority = 100;                  // 1 to 254
   int version = 3;
   Millis advertise_interval{200};
   FailbackMode failback = FailbackMode::Never;
@@ -139,7 +140,7 @@ struct Config {
   AdminConfig admin;
   ControlSocketConfig control_socket;
   std::string user = "vipward";
-  std::optional<unsigned> workers;  // absent: auto, min(cores, 4)
+  std::optional<unsigned> workers;  // 1 to 8; absent: auto, min(cores, 4)
   LogConfig log;
   std::string hash;  // of the file's text, 16 hex digits: config_info{hash}
   bool operator==(const Config&) const = default;

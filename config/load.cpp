@@ -30,8 +30,10 @@ void read_root(const config::Node& node, Config& result, config::Findings& findi
 
 LoadResult load_config_file(const std::string& path) {
   const config::FileText file = config::read_file_text(path);
-  if (file.text) return parse_config(*file.text, path);
-  return {.config = std::nullopt, .errors = {path + ": " + file.error}, .planned = {}};
+  if (!file.text) return {.config = std::nullopt, .errors = {path + ": " + file.error}, .planned = {}};
+  LoadResult result = parse_config(*file.text, path);
+  result.text = *file.text;
+  return result;
 }
 
 LoadResult parse_config(std::string_view text, const std::string& file) {

@@ -7,6 +7,8 @@ namespace {
 constexpr std::string_view kListenExample = "127.0.0.1:9643 or \"[::1]:9643\"";
 constexpr std::string_view kAccountRule = "allowed: a name of at most 32 characters, or a numeric id";
 constexpr std::size_t kMostListens = 64;
+// A worker without a listener of its own would have nothing to do.
+constexpr std::int64_t kMostWorkers = 8;
 constexpr std::size_t kLongestSocketPath = 107;  // sun_path holds 108 with the final NUL (unix(7))
 
 void read_admin(MappingReader& root, AdminConfig& admin, Findings& findings) {
@@ -63,10 +65,9 @@ void read_control_socket(MappingReader& root, ControlSocketConfig& socket) {
   }
 }
 
-void read_user(MappingReader& root, std::string& user, Problems& planned) {
+void read_user(MappingReader& root, std::string& user) {
   std::string text;
   if (root.text("user", text) != Found::Good) return;
-  planned.add(root.key_position("user"), "user", kPlanned);
   if (is_account_name(text)) {
     user = std::move(text);
   } else {
@@ -80,8 +81,9 @@ void read_workers(MappingReader& root, std::optional<unsigned>& workers, Problem
   const auto text = value->text();
   if (!text) return;
   const auto number = parse_whole_number(*text);
-  if (!number || *number < 1 || *number > 64) {
-    value->fail(quoted(*text) + " is not a number of workers, allowed: auto, 1 to 64");
+  if (!number || *number < 1 || *number > kMostWorkers) {
+    value->fail(quoted(*text) + " is not a number of workers, allowed: auto, 1 to " +
+                std::to_string(kMostWorkers));
     return;
   }
   workers = static_cast<unsigned>(*number);
@@ -105,7 +107,7 @@ void read_log(MappingReader& root, LogConfig& log) {
 void read_process(MappingReader& root, Config& config, Findings& findings) {
   read_admin(root, config.admin, findings);
   read_control_socket(root, config.control_socket);
-  read_user(root, config.user, findings.planned);
+  read_user(root, config.user);
   read_workers(root, config.workers, findings.planned);
   read_log(root, config.log);
 }

@@ -49,13 +49,10 @@ std::optional<ListenConfig> read_vip_listen(const Value& value, const std::strin
   return ListenConfig{.address = std::nullopt, .port = static_cast<std::uint16_t>(*port)};
 }
 
-std::optional<ListenConfig> read_listen(const Value& value, Problems& planned) {
+std::optional<ListenConfig> read_listen(const Value& value) {
   const auto text = value.text();
   if (!text) return std::nullopt;
-  if (text->starts_with("vip:")) {
-    planned.add(value.position(), value.path(), kPlanned);
-    return read_vip_listen(value, *text);
-  }
+  if (text->starts_with("vip:")) return read_vip_listen(value, *text);
   const auto address = read_socket_address(value, *text, kListenExample);
   if (!address) return std::nullopt;
   return ListenConfig{.address = *address, .port = address->port()};
@@ -68,7 +65,7 @@ void read_listens(MappingReader& map, ServiceConfig& service, std::size_t index,
   const std::string allowed = "allowed: " + std::string(kListenExample);
   const auto items = value->one_or_more({.if_empty = allowed, .most = kMostListens});
   for (const Value& item : items) {
-    const auto listen = read_listen(item, findings.planned);
+    const auto listen = read_listen(item);
     if (!listen) continue;
     service.listen.push_back(*listen);
     findings.listens.push_back(

@@ -4,6 +4,8 @@
 #include <map>
 #include <utility>
 
+#include "config/listen_addresses.h"
+
 namespace vipward::config {
 namespace {
 
@@ -18,15 +20,6 @@ std::string owner_of(const PlacedListen& listen) {
 
 bool is_loopback(const IpAddress& ip) {
   return (ip.is_v4() && ip.bytes()[0] == 127) || ip == *IpAddress::parse("::1");
-}
-
-// The addresses that an entry means: itself, or its port on every VIP.
-std::vector<SocketAddress> addresses_of(const ListenConfig& listen, const std::optional<VipConfig>& vip) {
-  if (listen.address) return {*listen.address};
-  std::vector<SocketAddress> result;
-  if (!vip) return result;
-  for (const Cidr& address : vip->addresses) result.emplace_back(address.address, listen.port);
-  return result;
 }
 
 // Who listens where so far. An unspecified address (0.0.0.0, ::) takes its port from every address of its
@@ -65,7 +58,7 @@ void check_listens(const Config& config, Findings& findings) {
           listen.place->position, listen.place->path,
           text_of(listen) + " needs a vip section, allowed without: an address such as 10.0.0.100:6443");
     }
-    for (const SocketAddress& address : addresses_of(listen.listen, config.vip)) {
+    for (const SocketAddress& address : listen_addresses(listen.listen, config.vip)) {
       const PlacedListen* const rival = taken.take(address, listen);
       if (rival == nullptr || !listen.place) continue;
       findings.errors.add(
@@ -82,7 +75,7 @@ void check_loops(const Config& config, Findings& findings) {
   std::map<SocketAddress, std::size_t> services;
   for (const PlacedListen& listen : findings.listens) {
     if (!listen.service) continue;
-    for (const SocketAddress& address : addresses_of(listen.listen, config.vip))
+    for (const SocketAddress& address : listen_addresses(listen.listen, config.vip))
       services.emplace(address, *listen.service);
   }
   for (const PlacedBackend& backend : findings.backends) {

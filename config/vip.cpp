@@ -12,9 +12,14 @@ using namespace std::chrono_literals;
 // One IPv6 advertisement of so many still fits an Ethernet frame.
 constexpr std::size_t kMostAddresses = 64;
 constexpr std::size_t kMostPeers = 64;
+constexpr std::size_t kServedPeers = 2;  // this host and the other one
 constexpr std::size_t kMostInterfaces = 64;
 
-void read_addresses(MappingReader& map, VipConfig& vip) {
+std::string planned_text(std::string_view what) {
+  return std::string(what) + std::string(kPlanned);
+}
+
+void read_addresses(MappingReader& map, VipConfig& vip, Problems& planned) {
   constexpr std::string_view kWhat = "a list of at least one address such as 10.0.0.100/24";
   const auto list = map.require("addresses", "required, " + std::string(kWhat));
   if (!list) return;
@@ -29,15 +34,27 @@ void read_addresses(MappingReader& map, VipConfig& vip) {
     } else if (!seen.insert(address->address).second) {
       item.fail(address->address.to_string() + " is in the list already");
     } else {
+      if (!address->address.is_v4()) planned.add(item.position(), item.path(), planned_text("IPv6 is "));
       vip.addresses.push_back(*address);
     }
   }
 }
 
-void read_peers(MappingReader& map, VipConfig& vip) {
+// What this version does not serve of a good list.
+void note_planned_peers(const MappingReader& map, const std::vector<Value>& items, Problems& planned) {
+  const auto note = [&](std::string_view what) {
+    planned.add(map.key_position("peers"), map.path_of("peers"), planned_text(what));
+  };
+  if (items.empty()) note("empty, which means multicast, is ");
+  if (items.size() > kServedPeers) note("more than " + std::to_string(kServedPeers) + " are ");
+}
+
+void read_peers(MappingReader& map, VipConfig& vip, Problems& planned) {
   const auto list = map.take("peers");
-  if (!list) return;
-  for (const Value& item : list->items({.most = kMostPeers})) {
+  if (!list && map.names("peers")) return;  // has been said
+  const auto items = list ? list->items({.most = kMostPeers}) : std::vector<Value>();
+  if (!list || list->is_list()) note_planned_peers(map, items, planned);
+  for (const Value& item : items) {
     const auto text = item.text();
     if (!text) continue;
     const auto peer = IpAddress::parse(*text);
@@ -52,6 +69,7 @@ void read_peers(MappingReader& map, VipConfig& vip) {
     } else if (std::ranges::find(vip.peers, *peer) != vip.peers.end()) {
       item.fail(*text + " is in the list already");
     } else {
+      if (!peer->is_v4()) planned.add(item.position(), item.path(), planned_text("IPv6 is "));
       vip.peers.push_back(*peer);
     }
   }
@@ -102,27 +120,35 @@ void read_virtual_router_id(MappingReader& map, VipConfig& vip) {
   }
 }
 
-void read_advertise_interval(MappingReader& map, VipConfig& vip) {
+Found read_advertise_interval(MappingReader& map, VipConfig& vip) {
   if (vip.version == 2) {
     vip.advertise_interval = 1s;
-    map.duration("advertise_interval", vip.advertise_interval, {.min = 1s, .max = 255s, .step = 1s});
-  } else {
-    // 12 bits of centiseconds (RFC 9568, section 5.2.7).
-    map.duration("advertise_interval", vip.advertise_interval, {.min = 10ms, .max = 40950ms, .step = 10ms});
+    return map.duration("advertise_interval", vip.advertise_interval, {.min = 1s, .max = 255s, .step = 1s});
   }
+  // 12 bits of centiseconds (RFC 9568, section 5.2.7).
+  return map.duration("advertise_interval", vip.advertise_interval,
+                      {.min = 10ms, .max = 40950ms, .step = 10ms});
 }
 
-void read_version(MappingReader& map, VipConfig& vip) {
+// Returns what became of the interval.
+Found read_version(MappingReader& map, VipConfig& vip, Problems& planned) {
   const Found version = map.choice<int>("version", vip.version, {{"3", 3}, {"2", 2}});
+  Found interval = Found::Bad;
   if (version == Found::Bad) {
     map.take("advertise_interval");
   } else {
-    read_advertise_interval(map, vip);
+    interval = read_advertise_interval(map, vip);
   }
+  if (map.has("v2_password_file")) {
+    planned.add(map.key_position("v2_password_file"), map.path_of("v2_password_file"), kPlanned);
+  }
+  if (vip.version == 2)
+    planned.add(map.key_position("version"), map.path_of("version"), planned_text("2 is "));
   read_file_path(map, "v2_password_file", vip.v2_password_file);
   if (map.has("v2_password_file") && vip.version != 2 && version != Found::Bad) {
     map.fail("v2_password_file", "has no effect with version 3, allowed with: version 2");
   }
+  return interval;
 }
 
 void read_failback(MappingReader& map, VipConfig& vip) {
@@ -136,25 +162,34 @@ void read_failback(MappingReader& map, VipConfig& vip) {
   }
 }
 
-void read_address_lifetime(MappingReader& map, VipConfig& vip) {
+// The kernel drops the address when it has not been renewed for so long; the peer takes it over after three
+// intervals.
+void read_address_lifetime(MappingReader& map, VipConfig& vip, Found interval) {
+  constexpr auto kLongestLifetime = 1h;
   const auto value = map.take("address_lifetime");
   if (!value || value->is_word("auto")) return;
-  const auto lifetime = value->duration({.min = 1s, .max = 1h, .or_zero = true, .step = 1s, .words = "auto"});
-  if (lifetime) vip.address_lifetime = std::chrono::duration_cast<std::chrono::seconds>(*lifetime);
+  const auto lifetime =
+      value->duration({.min = 1s, .max = kLongestLifetime, .or_zero = true, .step = 1s, .words = "auto"});
+  if (!lifetime) return;
+  vip.address_lifetime = std::chrono::duration_cast<std::chrono::seconds>(*lifetime);
+  const Millis least = std::chrono::ceil<std::chrono::seconds>(3 * vip.advertise_interval);
+  if (*lifetime == 0s || *lifetime >= least || interval == Found::Bad) return;
+  value->fail(format_duration(*lifetime) + " is shorter than three times advertise_interval (" +
+              format_duration(vip.advertise_interval) + "), allowed: auto, 0s, " + format_duration(least) +
+              " to " + format_duration(kLongestLifetime));
 }
 
 }  // namespace
 
 void read_vip(MappingReader& root, std::optional<VipConfig>& result, Findings& findings) {
-  if (root.names("vip")) findings.planned.add(root.key_position("vip"), "vip", kPlanned);
   const auto value = root.take("vip");
   if (!value) return;
   MappingReader map(*value);
   VipConfig& vip = result.emplace();
   if (map.is_broken()) return;
-  read_addresses(map, vip);
-  read_version(map, vip);
-  read_peers(map, vip);
+  read_addresses(map, vip, findings.planned);
+  const Found interval = read_version(map, vip, findings.planned);
+  read_peers(map, vip, findings.planned);
   read_interfaces(map, vip);
   read_virtual_router_id(map, vip);
   map.whole_number("priority", vip.priority, 1, 254);
@@ -164,7 +199,7 @@ void read_vip(MappingReader& root, std::optional<VipConfig>& result, Findings& f
   map.choice<VrrpChecksum>(
       "checksum", vip.checksum,
       {{"pseudo_header", VrrpChecksum::PseudoHeader}, {"rfc9568", VrrpChecksum::Rfc9568}});
-  read_address_lifetime(map, vip);
+  read_address_lifetime(map, vip, interval);
   map.duration("garp_refresh", vip.garp_refresh, {.min = 1s, .max = 1h});
 }
 

@@ -2,9 +2,10 @@
 #include <iostream>
 #include <variant>
 
-#include "lb/app/run.h"
+#include "lb/app/run_proxy.h"
 #include "lb/cli/command_line.h"
 #include "lb/cli/commands.h"
+#include "lb/guardian/run.h"
 
 namespace {
 
@@ -16,6 +17,9 @@ struct Dispatch {
   int operator()(const RunCommand& command) const { return run(command.config_path); }
   int operator()(const CheckCommand& command) const { return run_check(command, output); }
   int operator()(const StatusCommand& command) const { return run_status(command, output); }
+  int operator()(const ReleaseCommand& command) const { return run_release(command, output); }
+  int operator()(const ResumeCommand& command) const { return run_resume(command, output); }
+  int operator()(const ProxyCommand& command) const { return run_proxy(command.channel_fd); }
   int operator()(const VersionCommand&) const { return run_version(output); }
   int operator()(const HelpCommand& help) const {
     std::fputs(help.text.c_str(), stdout);

@@ -35,27 +35,30 @@ bool is_exhausted(int error) {
   }
 }
 
-void make_non_blocking(int fd) {
+bool make_non_blocking(int fd) {
   const int flags = fcntl(fd, F_GETFL);
-  if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
-    throw std::system_error(errno, std::system_category(), "admin listener");
+  return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
 }
 
 }  // namespace
 
-HttpServer::HttpServer(Loop& loop, Log& log, Fd listener, Options options, HttpHandler handler)
+HttpServer::HttpServer(Loop& loop, Log& log, Options options, HttpHandler handler)
     : log_(log),
-      listener_(std::move(listener)),
       options_(std::move(options)),
-      is_unix_(is_unix_socket(listener_.get())),
       context_{.loop = loop,
                .timeouts = options_.timeouts,
                .handler = std::move(handler),
                .on_end = [this](HttpConnection& connection) { remove(&connection); }},
-      poll_((make_non_blocking(listener_.get()), loop), listener_.get(),
-            [this](Poll::Ready) { on_acceptable(); }),
-      resume_(loop, [this] { on_acceptable(); }) {
-  poll_.watch({.read = true});
+      resume_(loop, [this] { on_acceptable(); }) {}
+
+HttpServer::HttpServer(Loop& loop, Log& log, Fd listener, Options options, HttpHandler handler)
+    : HttpServer(loop, log, std::move(options), std::move(handler)) {
+  listener_ = std::move(listener);
+  is_unix_ = is_unix_socket(listener_.get());
+  if (!make_non_blocking(listener_.get()))
+    throw std::system_error(errno, std::system_category(), "admin listener");
+  poll_.emplace(loop, listener_.get(), [this](Poll::Ready) { on_acceptable(); });
+  poll_->watch({.read = true});
 }
 
 void HttpServer::on_acceptable() {
@@ -73,14 +76,19 @@ bool HttpServer::accept_one() {
   }
   resume();
   if (error != 0) return error != EAGAIN;
-  if (!is_allowed(peer) || !make_room()) {
+  if (is_allowed(peer)) {
+    adopt(std::move(socket));
+  } else {
     set_reset_on_close(socket.get());
-    return true;
   }
-  set_orderly_close(socket.get());  // listeners hand down SO_LINGER 0
-  connections_.push_back(std::make_unique<HttpConnection>(context_, std::move(socket)));
-  connections_.back()->start();
   return true;
+}
+
+void HttpServer::adopt(Fd connection) {
+  if (!make_non_blocking(connection.get()) || !make_room()) return set_reset_on_close(connection.get());
+  set_orderly_close(connection.get());  // listeners hand down SO_LINGER 0
+  connections_.push_back(std::make_unique<HttpConnection>(context_, std::move(connection)));
+  connections_.back()->start();
 }
 
 bool HttpServer::is_allowed(const SocketAddress& peer) const {
@@ -103,7 +111,7 @@ bool HttpServer::make_room() {
 // The listener stays readable while descriptors are missing: watching it would spin.
 void HttpServer::pause(int error) {
   if (!std::exchange(paused_, true)) {
-    poll_.watch({});
+    poll_->watch({});
     log_.warn("admin listener pauses", {{"reason", std::system_category().message(error)}});
   }
   resume_.arm_after(options_.accept_pause);
@@ -111,7 +119,7 @@ void HttpServer::pause(int error) {
 
 void HttpServer::resume() {
   if (!std::exchange(paused_, false)) return;
-  poll_.watch({.read = true});
+  poll_->watch({.read = true});
   log_.info("admin listener accepts again");
 }
 

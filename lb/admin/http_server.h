@@ -1,9 +1,11 @@
 // A small HTTP/1.1 server for a few clients: metrics, readiness, status. GET and HEAD only, bounded in
-// connections, memory and time, never blocks its loop. Owner: the app, one per admin address and one for the
-// control socket. Loop thread only; it goes before its loop, open connections are closed with it.
+// connections, memory and time, never blocks its loop. Owner: the app, one per admin listener and one,
+// without a listener, for what others have accepted. Loop thread only; it goes before its loop, open
+// connections are closed with it.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,9 +33,14 @@ class HttpServer {
   // `listener`: a listening stream socket, TCP or unix; it is made non-blocking. `handler` runs on the loop
   // and must not block or destroy the server.
   HttpServer(Loop& loop, Log& log, Fd listener, Options options, HttpHandler handler);
+  // Without a listener: serves what it is given.
+  HttpServer(Loop& loop, Log& log, Options options, HttpHandler handler);
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
+  // A connection that somebody else has accepted, and asked who it is. It may be closed at once, see
+  // Options::max_connections.
+  void adopt(Fd connection);
   std::size_t connection_count() const { return connections_.size(); }
 
  private:
@@ -52,7 +59,7 @@ class HttpServer {
   bool is_unix_ = false;
   bool paused_ = false;
   HttpConnection::Context context_;
-  Poll poll_;
+  std::optional<Poll> poll_;  // of the listener
   Timer resume_;
   std::vector<std::unique_ptr<HttpConnection>> connections_;
 };

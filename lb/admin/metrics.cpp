@@ -5,6 +5,7 @@
 
 #include <array>
 #include <initializer_list>
+#include <string>
 #include <vector>
 
 namespace vipward {
@@ -156,6 +157,39 @@ void loop_lag(const Source& source, Samples& samples) {
   for (const auto& [loop, histogram] : source.snapshot.loop_lag) samples.add({{"loop", loop}}, histogram);
 }
 
+// The rows of the VIP: none without one.
+template <auto kMember>
+void of_vip(const Source& source, Samples& samples) {
+  if (const auto& vip = source.snapshot.vip)
+    samples.add({{"vrid", std::to_string(vip->virtual_router_id)}}, std::uint64_t{(*vip).*kMember});
+}
+
+constexpr char kTo[] = "to";
+constexpr char kDirection[] = "direction";
+constexpr char kReason[] = "reason";
+constexpr char kKind[] = "kind";
+
+template <auto kMember, const char* kLabel>
+void of_vip_by(const Source& source, Samples& samples) {
+  const auto& vip = source.snapshot.vip;
+  if (!vip) return;
+  const std::string vrid = std::to_string(vip->virtual_router_id);
+  for (const auto& [value, count] : (*vip).*kMember) samples.add({{"vrid", vrid}, {kLabel, value}}, count);
+}
+
+void vip_state(const Source& source, Samples& samples) {
+  const auto& vip = source.snapshot.vip;
+  if (!vip) return;
+  const std::string vrid = std::to_string(vip->virtual_router_id);
+  for (const auto& [state, count] : vip->transitions)
+    samples.add({{"vrid", vrid}, {"state", state}}, state == vip->state ? 1.0 : 0.0);
+}
+
+void vip_last_transition(const Source& source, Samples& samples) {
+  if (const auto& vip = source.snapshot.vip; vip && vip->last_transition != WallTime{})
+    samples.add({{"vrid", std::to_string(vip->virtual_router_id)}}, vip->last_transition);
+}
+
 struct Metric {
   const char* name;
   MetricType type;
@@ -189,6 +223,17 @@ constexpr std::array kMetrics{
   Metric{"vipward_backend_certificate_expiry_timestamp_seconds", Gauge, per_backend_if_known<&BackendStatus::certificate_expiry>, "When the backend's serving certificate expires."},
   Metric{"vipward_backend_clock_skew_seconds", Gauge, per_backend_if_known<&BackendStatus::clock_skew_seconds>, "The backend's clock minus ours, by its Date header."},
   Metric{"vipward_loop_lag_seconds", Histogram, loop_lag, "How late a periodic timer of the event loop fired."},
+  Metric{"vipward_proxy_restarts_total", Counter, of_snapshot<&Snapshot::proxy_restarts>, "Times the guardian started the proxy again because it had died or stalled."},
+  Metric{"vipward_vip_state", Gauge, vip_state, "1 for the VRRP state this host is in, 0 for the others."},
+  Metric{"vipward_vip_transitions_total", Counter, of_vip_by<&VipStatus::transitions, kTo>, "VRRP state transitions, by the state entered."},
+  Metric{"vipward_vip_last_transition_timestamp_seconds", Gauge, vip_last_transition, "When the VRRP state changed last."},
+  Metric{"vipward_vip_priority", Gauge, of_vip<&VipStatus::priority>, "The VRRP priority of this host."},
+  Metric{"vipward_vip_contested", Gauge, of_vip<&VipStatus::contested>, "1 while another host claims the virtual address too."},
+  Metric{"vipward_vrrp_advertisements_total", Counter, of_vip_by<&VipStatus::advertisements, kDirection>, "VRRP advertisements, by direction."},
+  Metric{"vipward_vrrp_packets_rejected_total", Counter, of_vip_by<&VipStatus::rejected, kReason>, "VRRP packets that were not accepted, by reason."},
+  Metric{"vipward_vip_restored_total", Counter, of_vip<&VipStatus::restored>, "Times a virtual address was put back that somebody had removed."},
+  Metric{"vipward_vip_conflicts_total", Counter, of_vip<&VipStatus::conflicts>, "Packets and frames of another holder of the virtual addresses."},
+  Metric{"vipward_vip_announcements_total", Counter, of_vip_by<&VipStatus::announcements, kKind>, "Announcements of the virtual addresses to their neighbours, by kind."},
   Metric{"vipward_log_lines_dropped_total", Counter, of_snapshot<&Snapshot::log_lines_dropped>, "Log lines dropped because they could not be written in time."},
   Metric{"process_open_fds", Gauge, of_process<&ProcessStats::open_fds>, "Open file descriptors."},
   Metric{"process_max_fds", Gauge, of_process<&ProcessStats::max_fds>, "Limit of open file descriptors."},

@@ -64,6 +64,28 @@ struct ServiceStatus {
   std::vector<BackendStatus> backends;
 };
 
+// The virtual address, as the guardian described it last.
+struct VipStatus {
+  std::uint8_t virtual_router_id = 0;
+  std::uint8_t priority = 0;
+  std::string_view state;                // init | backup | active | fault
+  std::vector<std::string> addresses{};  // as configured
+  std::string interface {};
+  WallTime since{};  // of the state
+  std::string reason{};
+  WallTime last_transition{};
+  std::string peer{};  // the address heard last; empty: none
+  WallTime peer_heard_at{};
+  bool contested = false;           // another host claims the address now
+  std::string warning{};            // what the operator should know; may be empty
+  LabelledCounts transitions{};     // by the state entered, each of them
+  LabelledCounts advertisements{};  // by direction
+  std::vector<std::pair<std::string, std::uint64_t>> rejected{};  // packets, by reason
+  std::uint64_t restored = 0;
+  std::uint64_t conflicts = 0;
+  LabelledCounts announcements{};  // by kind
+};
+
 struct Snapshot {
   std::string version;
   std::string revision;  // of the build; may be empty
@@ -74,6 +96,8 @@ struct Snapshot {
   WallTime started_at;
   std::uint64_t log_lines_dropped = 0;
   std::vector<std::pair<std::string, HistogramSnapshot>> loop_lag;  // by loop name
+  std::uint64_t proxy_restarts = 0;                                 // by the guardian, which counts them
+  std::optional<VipStatus> vip;  // absent: none is configured, or nothing was heard of it yet
   std::vector<ServiceStatus> services;
 };
 

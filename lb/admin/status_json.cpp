@@ -69,6 +69,23 @@ Json service_json(const ServiceStatus& service) {
   return json;
 }
 
+Json vip_json(const VipStatus& vip) {
+  Json json{{"state", vip.state},
+            {"priority", vip.priority},
+            {"virtual_router_id", vip.virtual_router_id},
+            {"addresses", vip.addresses},
+            {"interface", vip.interface},
+            {"since", time_json(vip.since)},
+            {"reason", vip.reason},
+            {"peer", nullptr},
+            {"peer_heard_at", time_json(vip.peer_heard_at)},
+            {"contested", vip.contested},
+            {"warning", nullptr}};
+  if (!vip.peer.empty()) json["peer"] = vip.peer;
+  if (!vip.warning.empty()) json["warning"] = vip.warning;
+  return json;
+}
+
 }  // namespace
 
 std::string render_status(const Snapshot& snapshot, WallTime now) {
@@ -84,6 +101,7 @@ std::string render_status(const Snapshot& snapshot, WallTime now) {
             {"stopping", snapshot.stopping},
             {"vip", nullptr},
             {"services", Json::array()}};
+  if (snapshot.vip) json["vip"] = vip_json(*snapshot.vip);
   for (const ServiceStatus& service : snapshot.services) json["services"].push_back(service_json(service));
   // Details may quote what a backend sent: bytes that are not UTF-8 are replaced.
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';

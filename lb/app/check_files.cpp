@@ -1,69 +1,41 @@
 #include "lb/app/check_files.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <optional>
 #include <system_error>
 #include <utility>
 
-#include "lb/net/fd.h"
+#include "config/check_files.h"
 
 namespace vipward {
 namespace {
 
-constexpr std::chrono::seconds kLookEvery{1};
-constexpr std::size_t kMaxBytes = 1024 * 1024;
+// Where the content goes, in the order of check_files_of().
+constexpr std::array kContents{&CheckMaterial::ca_pem, &CheckMaterial::certificate_pem,
+                               &CheckMaterial::key_pem, &CheckMaterial::bearer_token};
+static_assert(kContents.size() == kCheckFiles && kCheckFiles == channel::kCheckFileKinds);
 
-// A file that a service's checks need: its key in the configuration, its path, where its content goes.
-struct NamedFile {
-  std::string_view key;
-  const std::optional<std::string>& path;
-  std::string CheckMaterial::*content;
-};
-
-std::array<NamedFile, 4> files_of(const ServiceConfig& service) {
-  const HealthCheckConfig& check = service.health_check;
-  return {{{"health_check.tls.ca_file", check.tls.ca_file, &CheckMaterial::ca_pem},
-           {"health_check.tls.certificate_file", check.tls.certificate_file, &CheckMaterial::certificate_pem},
-           {"health_check.tls.key_file", check.tls.key_file, &CheckMaterial::key_pem},
-           {"health_check.bearer_token_file", check.bearer_token_file, &CheckMaterial::bearer_token}}};
-}
-
-// The content, or an error text in `problem`. O_NONBLOCK: a FIFO must not hold the loop.
-std::string read_file(const std::string& path, std::string& problem) {
-  const auto fail = [&](const std::string& why) {
-    problem = path + ": " + why;
-    return std::string();
-  };
-  const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!fd) return fail(std::generic_category().message(errno));
-  struct stat status {};
-  if (fstat(fd.get(), &status) != 0) return fail(std::generic_category().message(errno));
-  if (!S_ISREG(status.st_mode)) return fail("not a regular file");
+// The content from the start on, or why there is none in `problem`.
+std::string read_file(int fd, std::string& problem) {
   std::string content;
   std::array<char, 4096> chunk;
   for (;;) {
-    const ssize_t count = read(fd.get(), chunk.data(), chunk.size());
-    if (count == 0) break;
-    if (count < 0) return fail(std::generic_category().message(errno));
+    const ssize_t count = pread(fd, chunk.data(), chunk.size(), static_cast<off_t>(content.size()));
+    if (count < 0) problem = std::generic_category().message(errno);
+    if (count <= 0) break;
     content.append(chunk.data(), static_cast<std::size_t>(count));
-    if (content.size() > kMaxBytes) return fail("larger than 1 MiB");
+    if (content.size() > kLongestCheckFile) problem = "larger than 1 MiB";
+    if (!problem.empty()) break;
   }
   return content;
-}
-
-std::int64_t nanoseconds(const timespec& time) {
-  return time.tv_sec * 1'000'000'000 + time.tv_nsec;
 }
 
 // " (FILE, FILE)": what to look at.
 std::string paths_of(const ServiceConfig& service) {
   std::string text;
-  for (const NamedFile& file : files_of(service)) {
+  for (const CheckFile& file : check_files_of(service)) {
     if (file.path) text += (text.empty() ? " (" : ", ") + *file.path;
   }
   return text.empty() ? text : text + ")";
@@ -73,77 +45,47 @@ void trim_end(std::string& text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) text.pop_back();
 }
 
+const channel::NamedFd* find(const channel::CheckFiles& message, std::size_t kind) {
+  for (const channel::NamedFd& file : message.files) {
+    if (static_cast<std::size_t>(file.kind) == kind) return &file;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
-CheckFiles::CheckFiles(Loop& loop, Log& log, std::vector<ServiceConfig> services, Apply apply)
-    : log_(log),
-      services_(std::move(services)),
-      apply_(std::move(apply)),
-      loaded_(services_.size()),
-      timer_(loop, [this] { look(); }) {}
+CheckFiles::CheckFiles(Log& log, std::vector<ServiceConfig> services, Apply apply)
+    : log_(log), services_(std::move(services)), apply_(std::move(apply)), problems_(services_.size()) {}
 
-CheckFiles::Stamp CheckFiles::stamp_of(const std::string& path) {
-  struct stat status {};
-  if (stat(path.c_str(), &status) != 0) return {};
-  return {.device = status.st_dev,
-          .inode = status.st_ino,
-          .size = status.st_size,
-          .modified_ns = nanoseconds(status.st_mtim),
-          .changed_ns = nanoseconds(status.st_ctim)};
-}
-
-std::vector<std::string> CheckFiles::load() {
-  std::vector<std::string> problems;
-  for (std::size_t i = 0; i < services_.size(); ++i) {
-    loaded_[i].problem = load_service(i);
-    if (!loaded_[i].problem.empty()) problems.push_back(loaded_[i].problem);
-  }
-  return problems;
-}
-
-void CheckFiles::watch() {
-  timer_.arm_after(kLookEvery);
-}
-
-// Stamps are taken before the reading: a change in between is seen as one the next time. What could not be
-// read is tried again at every look; what was read but cannot be used, when it changes.
-std::string CheckFiles::load_service(std::size_t service) {
-  const std::string& name = services_[service].name;
-  Loaded& loaded = loaded_[service];
-  std::vector<Stamp> stamps;
-  for (const NamedFile& file : files_of(services_[service])) {
-    if (file.path) stamps.push_back(stamp_of(*file.path));
-  }
-  if (loaded.stamps == stamps) return loaded.problem;
-  loaded.stamps.reset();
+std::string CheckFiles::load(const channel::CheckFiles& message) {
+  const ServiceConfig& service = services_[message.service];
   CheckMaterial material;
-  for (const NamedFile& file : files_of(services_[service])) {
-    if (!file.path) continue;
+  const auto named = check_files_of(service);
+  for (std::size_t kind = 0; kind < named.size(); ++kind) {
+    if (!named[kind].path) continue;
     std::string problem;
-    std::string& content = material.*file.content;
-    content = read_file(*file.path, problem);
-    if (file.content == &CheckMaterial::bearer_token) trim_end(content);
-    if (problem.empty() && content.empty()) problem = *file.path + ": is empty";
-    if (!problem.empty()) return name + "." + std::string(file.key) + ": " + problem;
+    std::string& content = material.*kContents[kind];
+    const channel::NamedFd* file = find(message, kind);
+    content = file == nullptr ? std::string() : read_file(file->file.get(), problem);
+    if (file == nullptr) problem = "was not opened for the proxy";
+    if (kContents[kind] == &CheckMaterial::bearer_token) trim_end(content);
+    if (problem.empty() && content.empty()) problem = "is empty";
+    if (!problem.empty()) {
+      return service.name + "." + std::string(named[kind].key) + ": " + *named[kind].path + ": " + problem;
+    }
   }
-  loaded.stamps = std::move(stamps);
-  const std::string problem = apply_(service, std::move(material));
-  return problem.empty() ? problem : name + ".health_check: " + problem + paths_of(services_[service]);
+  const std::string problem = apply_(message.service, std::move(material));
+  return problem.empty() ? problem : service.name + ".health_check: " + problem + paths_of(service);
 }
 
-void CheckFiles::look() {
-  for (std::size_t i = 0; i < services_.size(); ++i) {
-    Loaded& loaded = loaded_[i];
-    const auto before = loaded.stamps;
-    const std::string problem = load_service(i);
-    if (problem.empty() && loaded.stamps != before) {
-      log_.info("check files read again", {{"service", services_[i].name}});
-    } else if (!problem.empty() && problem != loaded.problem) {
-      log_.error("check files changed but cannot be used, the old ones stay in use", {{"problem", problem}});
-    }
-    loaded.problem = problem;
+void CheckFiles::reload(const channel::CheckFiles& message) {
+  std::string problem = load(message);
+  if (problem.empty()) {
+    log_.info("check files read again", {{"service", services_[message.service].name}});
+  } else if (problem != problems_[message.service]) {
+    log_.error("check files changed but cannot be used, the old ones stay in use", {{"problem", problem}});
   }
-  watch();
+  problems_[message.service] = std::move(problem);
 }
 
 }  // namespace vipward

@@ -83,7 +83,7 @@ void SnapshotBuilder::add_worker(const std::string& name, const WorkerCounters& 
   for (std::size_t i = 0; i < snapshot_.services.size(); ++i) {
     ServiceStatus& status = snapshot_.services[i];
     const ServiceCounters& service = counters.services[i];
-    status.lost_listeners += service.dead_listeners.value();
+    status.lost_listeners += service.lost_listeners.load(std::memory_order_relaxed);
     status.accepting = status.accepting && accepting && status.lost_listeners == 0;
     status.accepted += service.accepted.value();
     add_counts(status.closed, service.closed);

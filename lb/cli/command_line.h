@@ -1,6 +1,8 @@
 // The command line as values. Pure. Owner: main, which hands each command to what carries it out.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -24,6 +26,19 @@ struct StatusCommand {
   std::string control_socket = kDefaultControlSocket;
   bool json = false;
 };
+// Gives the VIP to the peer.
+struct ReleaseCommand {
+  std::string control_socket = kDefaultControlSocket;
+  // How long this host is no candidate; absent: until `resume`.
+  std::optional<std::chrono::milliseconds> duration{};
+};
+struct ResumeCommand {
+  std::string control_socket = kDefaultControlSocket;
+};
+// Internal: what `run` starts. Not in --help.
+struct ProxyCommand {
+  int channel_fd = 3;
+};
 struct VersionCommand {};
 // --help was asked for: to stdout, exit 0.
 struct HelpCommand {
@@ -33,8 +48,8 @@ struct HelpCommand {
 struct UsageError {
   std::string text{};
 };
-using Command =
-    std::variant<RunCommand, CheckCommand, StatusCommand, VersionCommand, HelpCommand, UsageError>;
+using Command = std::variant<RunCommand, CheckCommand, StatusCommand, ReleaseCommand, ResumeCommand,
+                             ProxyCommand, VersionCommand, HelpCommand, UsageError>;
 
 Command parse_command_line(int argc, const char* const* argv);
 

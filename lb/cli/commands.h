@@ -21,6 +21,13 @@ int run_check(const CheckCommand& command, Output output);
 // 0 if the daemon says that every backend is ready, else 1; also 1 if it does not answer.
 int run_status(const StatusCommand& command, Output output);
 
+// 0 if the peer holds the VIP now, else 1; then this host has taken it back, or the daemon does not answer.
+// The answer of the daemon says who took over, or why nobody did.
+int run_release(const ReleaseCommand& command, Output output);
+
+// 0 if this host is a candidate for the VIP again.
+int run_resume(const ResumeCommand& command, Output output);
+
 int run_version(Output output);
 
 }  // namespace vipward

@@ -25,13 +25,18 @@ class Exchange {
   Exchange(const std::string& socket_path, const ControlLimits& limits)
       : socket_path_(socket_path), limits_(limits), deadline_(SteadyClock::now() + limits.timeout) {}
 
-  ControlReply run(const std::string& path) {
-    if (!connect() || !send("GET " + path + " HTTP/1.0\r\nHost: vipward\r\n\r\n") || !receive())
-      return failed();
-    return parse();
+  ControlReply get(const std::string& path) {
+    if (!run("http\nGET " + path + " HTTP/1.0\r\nHost: vipward\r\n\r\n")) return failed();
+    return parse_http();
+  }
+  ControlReply command(const std::string& line) {
+    if (!run(line + '\n')) return failed();
+    return parse_line();
   }
 
  private:
+  bool run(std::string_view request) { return connect() && send(request) && receive(); }
+
   bool connect() {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -101,15 +106,29 @@ class Exchange {
     return is_ready;
   }
 
-  ControlReply parse() {
+  ControlReply parse_line() {
+    std::string_view answer = received_;
+    if (answer.empty() || answer.find('\n') + 1 != answer.size())
+      return refused("what answers is not vipward");
+    answer.remove_suffix(1);
+    constexpr std::string_view kOk = "ok ";
+    constexpr std::string_view kError = "error ";
+    if (answer.starts_with(kOk)) return {.body = std::string(answer.substr(kOk.size()))};
+    if (answer.starts_with(kError)) return {.error = std::string(answer.substr(kError.size()))};
+    return refused("what answers is not vipward");
+  }
+
+  ControlReply parse_http() {
     const std::string_view all = received_;
     const auto head_end = all.find("\r\n\r\n");
     int status = 0;
     if (head_end == std::string_view::npos || !all.starts_with("HTTP/1.") || all.size() < 12 ||
         std::from_chars(all.data() + 9, all.data() + 12, status).ec != std::errc())
       return refused("what answers is not vipward");
-    if (status != 200) return refused("the daemon answers with HTTP status " + std::to_string(status));
     const std::string_view body = all.substr(head_end + 4);
+    if (status == 503 && !body.empty())
+      return {.down = std::string(body.substr(0, body.find_first_of("\r\n")))};
+    if (status != 200) return refused("the daemon answers with HTTP status " + std::to_string(status));
     if (content_length(all.substr(0, head_end)) != body.size()) return refused("the answer was cut short");
     return {.body = std::string(body)};
   }
@@ -154,7 +173,12 @@ class Exchange {
 
 ControlReply ask_daemon(const std::string& socket_path, const std::string& path,
                         const ControlLimits& limits) {
-  return Exchange(socket_path, limits).run(path);
+  return Exchange(socket_path, limits).get(path);
+}
+
+ControlReply command_daemon(const std::string& socket_path, const std::string& line,
+                            const ControlLimits& limits) {
+  return Exchange(socket_path, limits).command(line);
 }
 
 }  // namespace vipward

@@ -10,7 +10,9 @@ namespace vipward {
 
 struct ControlReply {
   std::string body{};
-  std::string error{};  // what went wrong and what to do; empty: `body` holds the answer
+  std::string error{};  // what went wrong and what to do; empty: there is an answer
+  // The daemon runs, but nothing serves: why. `body` is empty then.
+  std::string down{};
 };
 
 struct ControlLimits {
@@ -18,8 +20,13 @@ struct ControlLimits {
   std::size_t reply_bytes = 16 << 20;
 };
 
-// GET `path` from the HTTP server on the unix socket `socket_path`; anything but 200 is an error.
+// GET `path` from the daemon at the unix socket `socket_path`; a 503 is its word that nothing serves,
+// anything else but 200 is an error.
 ControlReply ask_daemon(const std::string& socket_path, const std::string& path,
                         const ControlLimits& limits = {});
+
+// A command of one line, without its end; the answer is one line, too: "ok TEXT" or "error TEXT".
+ControlReply command_daemon(const std::string& socket_path, const std::string& line,
+                            const ControlLimits& limits = {});
 
 }  // namespace vipward

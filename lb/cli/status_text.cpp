@@ -4,71 +4,14 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
-#include <nlohmann/json.hpp>
 #include <vector>
 
+#include "lb/cli/json_fields.h"
 #include "lb/cli/table.h"
+#include "lb/cli/vip_text.h"
 
 namespace vipward {
 namespace {
-
-using Json = nlohmann::json;
-
-// Reading leniently: a field that is missing or of another type counts as empty, so that a newer daemon's
-// status stays readable.
-
-const Json& member(const Json& object, const char* key) {
-  static const Json kNull;
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  return object.is_object() && found != object.end() ? *found : kNull;
-}
-
-std::string text(const Json& object, const char* key) {
-  const Json& value = member(object, key);
-  return value.is_string() ? printable(value.get<std::string>()) : "";
-}
-
-std::uint64_t number(const Json& object, const char* key) {
-  const Json& value = member(object, key);
-  return value.is_number_unsigned() ? value.get<std::uint64_t>() : 0;
-}
-
-bool is_true(const Json& object, const char* key) {
-  const Json& value = member(object, key);
-  return value.is_boolean() && value.get<bool>();
-}
-
-std::vector<Json> list(const Json& object, const char* key) {
-  const Json& value = member(object, key);
-  return value.is_array() ? value.get<std::vector<Json>>() : std::vector<Json>();
-}
-
-// "09:12:31Z"; with its date in front where that is not `now`'s; "-" if there is none.
-std::string short_time(const std::string& time, const std::string& now) {
-  constexpr std::size_t kDate = 10;
-  constexpr std::size_t kSeconds = 19;
-  if (time.size() < kSeconds || time[kDate] != 'T') return "-";
-  const std::string of_day = time.substr(kDate + 1, kSeconds - kDate - 1) + 'Z';
-  return now.substr(0, kDate) == time.substr(0, kDate) ? of_day : time.substr(0, kDate) + ' ' + of_day;
-}
-
-std::optional<std::chrono::sys_seconds> parse_time(const std::string& time) {
-  int year = 0;
-  unsigned month = 0, day = 0;
-  int hour = 0, minute = 0, second = 0;
-  if (std::sscanf(time.c_str(), "%4d-%2u-%2uT%2d:%2d:%2d", &year, &month, &day, &hour, &minute, &second) != 6)
-    return std::nullopt;
-  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month),
-                                         std::chrono::day(day)};
-  if (!date.ok()) return std::nullopt;
-  return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
-         std::chrono::seconds(second);
-}
-
-std::string plural(std::uint64_t count, const char* noun) {
-  return std::to_string(count) + ' ' + noun + (count == 1 ? "" : "s");
-}
 
 std::string certificate_text(const Json& backend, const std::string& now) {
   const auto expiry = parse_time(text(backend, "certificate_expires_at"));
@@ -143,8 +86,9 @@ Verdict judge(const Json& service, const std::string& now) {
 
 std::string first_line(const Json& status, const std::vector<Json>& services, bool& fine) {
   const std::string now = text(status, "time");
-  std::string down;
-  std::string degraded;
+  const VipVerdict vip = judge_vip(member(status, "vip"), now);
+  std::string down = vip.down ? vip.problem : "";
+  std::string degraded = vip.down ? "" : vip.problem;
   Verdict sum;
   std::uint64_t connections = 0;
   for (const Json& service : services) {
@@ -160,17 +104,14 @@ std::string first_line(const Json& status, const std::vector<Json>& services, bo
   if (!down.empty()) return "DOWN: " + down + (degraded.empty() ? "" : "; " + degraded);
   if (!degraded.empty()) return "degraded: " + degraded;
   fine = true;
-  return "fine: " + std::to_string(sum.ready) + " of " + plural(sum.backends, "backend") + " ready, " +
-         plural(connections, "connection");
+  return "fine: " + vip.clause + std::to_string(sum.ready) + " of " + plural(sum.backends, "backend") +
+         " ready, " + plural(connections, "connection");
 }
 
 std::string service_text(const Json& service, const std::string& now) {
   std::string result = text(service, "name");
-  const char* separator = " on ";
-  for (const Json& address : list(service, "listen")) {
-    if (address.is_string()) result += separator + printable(address.get<std::string>());
-    separator = ", ";
-  }
+  if (const std::string addresses = joined(service, "listen"); !addresses.empty())
+    result += " on " + addresses;
   result += ": " + std::to_string(number(service, "connections")) + " of at most " +
             plural(number(service, "connections_limit"), "connection") + '\n';
   Table table({"BACKEND", "ADDRESS", "STATE", "SINCE", "CONNECTIONS", "CERTIFICATE", "LAST CHECK"});
@@ -197,7 +138,9 @@ std::optional<StatusText> render_status_text(std::string_view json) {
   const std::vector<Json> services = list(status, "services");
   StatusText result;
   result.text = first_line(status, services, result.fine) + "\n\n";
-  for (const Json& service : services) result.text += service_text(service, text(status, "time")) + '\n';
+  const std::string now = text(status, "time");
+  result.text += vip_block(member(status, "vip"), now);
+  for (const Json& service : services) result.text += service_text(service, now) + '\n';
   result.text += last_line(status);
   return result;
 }

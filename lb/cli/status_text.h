@@ -9,8 +9,8 @@
 namespace vipward {
 
 struct StatusText {
-  // Every backend of every service is ready and can be checked, and every service accepts: nothing needs a
-  // look.
+  // Every backend of every service is ready and can be checked, and every service accepts; the VIP, if
+  // there is one, is held by us or by a peer that we hear: nothing needs a look.
   bool fine = false;
   std::string text;
 };

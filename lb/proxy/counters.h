@@ -24,7 +24,8 @@ struct ServiceCounters {
   explicit ServiceCounters(std::size_t backend_count) : backends(backend_count) {}
 
   Counter accepted;
-  Counter dead_listeners;  // that listen no longer, whatever ended them
+  std::atomic<std::uint32_t> lost_listeners{
+      0};  // now: that have not listened for a while, whatever ended that
   std::array<Counter, kEndReasons.size()> closed;
   std::array<Counter, kRejectReasons.size()> rejected;
   Histogram duration{kSessionBounds};

@@ -25,23 +25,26 @@ enum class EndReason : std::uint8_t {
   HalfCloseTimeout,  // half_close_timeout
   BackendDead,       // closed by us: its backend is dead
   BackendNotReady,   // closed by us: drain.timeout of a backend that is not ready
+  VipReleased,       // it came by way of a VIP that this host has given up
   Stopping,          // vipward stops
 };
-inline constexpr std::array<std::string_view, 16> kEndReasons{
-    "client_closed",      "backend_closed",   "client_reset",      "backend_reset",
-    "client_lost",        "backend_lost",     "client_left",       "first_data_timeout",
-    "no_backend",         "connect_deadline", "no_descriptors",    "idle_timeout",
-    "half_close_timeout", "backend_dead",     "backend_not_ready", "stopping"};
+inline constexpr std::array<std::string_view, 17> kEndReasons{
+    "client_closed",  "backend_closed", "client_reset",       "backend_reset", "client_lost",
+    "backend_lost",   "client_left",    "first_data_timeout", "no_backend",    "connect_deadline",
+    "no_descriptors", "idle_timeout",   "half_close_timeout", "backend_dead",  "backend_not_ready",
+    "vip_released",   "stopping"};
 constexpr std::string_view to_string(EndReason reason) {
   return kEndReasons[static_cast<std::size_t>(reason)];
 }
 
 enum class RejectReason : std::uint8_t {
-  Limit,       // max_connections, or the share of the descriptor limit
-  NotAllowed,  // not in `allow`
-  NoBackend,   // no backend is in a state in which it would be tried
+  Limit,        // max_connections, or the share of the descriptor limit
+  NotAllowed,   // not in `allow`
+  NoBackend,    // no backend is in a state in which it would be tried
+  VipReleased,  // it came by way of a VIP that this host does not hold
 };
-inline constexpr std::array<std::string_view, 3> kRejectReasons{"limit", "not_allowed", "no_backend"};
+inline constexpr std::array<std::string_view, 4> kRejectReasons{"limit", "not_allowed", "no_backend",
+                                                                "vip_released"};
 constexpr std::string_view to_string(RejectReason reason) {
   return kRejectReasons[static_cast<std::size_t>(reason)];
 }

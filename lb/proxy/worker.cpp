@@ -1,7 +1,6 @@
 #include "lb/proxy/worker.h"
 
-#include <sys/socket.h>
-
+#include <algorithm>
 #include <system_error>
 #include <utility>
 
@@ -12,6 +11,10 @@ namespace {
 
 // How soon accepting is tried again after a shortage when no session ends meanwhile.
 constexpr std::chrono::milliseconds kAcceptRetry{100};
+
+bool contains(std::span<const IpAddress> addresses, const IpAddress& address) {
+  return std::ranges::find(addresses, address) != addresses.end();
+}
 
 std::vector<std::unique_ptr<Service>> make_services(const std::vector<ServiceConfig>& configs,
                                                     ProxyLoad& load, WorkerCounters& counters, Log& log) {
@@ -26,7 +29,7 @@ std::vector<std::unique_ptr<Service>> make_services(const std::vector<ServiceCon
 
 Worker::Worker(Loop& loop, Log& log, const std::vector<ServiceConfig>& services,
                std::vector<ServiceListener> listeners, ProxyLoad& load, WorkerCounters& counters,
-               std::function<void(BackendId)> on_connect_refused)
+               Callbacks callbacks)
     : loop_(loop),
       log_(log),
       counters_(counters),
@@ -43,6 +46,7 @@ Worker::Worker(Loop& loop, Log& log, const std::vector<ServiceConfig>& services,
       accept_again_(loop, [this] { look_again(); }),
       evictor_(loop, sessions_, services_, [this] { bury_the_dead(); }),
       loop_lag_(loop, counters.loop_lag),
+      heartbeat_(loop, kBeat, std::move(callbacks.on_beat)),
       context_{.loop = loop,
                .poller = poller_,
                .deadlines = deadlines_,
@@ -55,7 +59,7 @@ Worker::Worker(Loop& loop, Log& log, const std::vector<ServiceConfig>& services,
                      next_turn_.start();
                    },
                .on_ended = [this](Session& session) { on_session_ended(session); },
-               .on_connect_refused = std::move(on_connect_refused),
+               .on_connect_refused = std::move(callbacks.on_connect_refused),
                .on_no_descriptors = [this](int error) { pause_accepting(error); }} {
   for (ServiceListener& listener : listeners) open_acceptor(std::move(listener));
 }
@@ -68,30 +72,49 @@ void Worker::open_acceptor(ServiceListener listener) {
   Service& service = *services_[listener.service];
   // Accepted sockets inherit these (Linux copies the listener's options, net/ipv4/inet_connection_sock.c).
   service.set_liveness(listener.socket.get());
-  const std::string address = SocketAddress::local_of(listener.socket.get()).to_string();
-  acceptors_.push_back(std::make_unique<Acceptor>(
-      loop_, std::move(listener.socket), service.usual_family(),
-      Acceptor::Callbacks{.has_room = [&service] { return service.has_descriptors(); },
-                          .on_connection =
-                              [this, &service](Fd connection, const SocketAddress& peer, Fd& backend_side) {
-                                admit(service, std::move(connection), peer, backend_side);
-                              },
-                          .on_shortage = [this](int error) { pause_accepting(error); },
-                          .on_drained = [this] { on_listener_drained(); },
-                          .on_dead =
-                              [this, &service, address](int error) {
-                                service.counters().dead_listeners.add();
-                                log_.error("listener lost, restart vipward",
-                                           {{"service", service.config().name},
-                                            {"address", address},
-                                            {"error", std::generic_category().message(error)}});
-                              },
-                          .on_batch_end = [this] { bury_the_dead(); }}));
+  const SocketAddress bound = SocketAddress::local_of(listener.socket.get());
+  acceptors_.push_back(std::make_unique<Acceptor>(loop_, std::move(listener.socket), service.usual_family(),
+                                                  callbacks_for(service, bound)));
 }
 
-void Worker::admit(Service& service, Fd connection, const SocketAddress& peer, Fd& backend_side) {
+Acceptor::Callbacks Worker::callbacks_for(Service& service, const SocketAddress& bound) {
+  return {.has_room = [&service] { return service.has_descriptors(); },
+          .on_connection =
+              [this, &service, bound](Fd connection, const SocketAddress& peer, Fd& backend_side) {
+                admit(service, bound, std::move(connection), peer, backend_side);
+              },
+          .on_shortage = [this](int error) { pause_accepting(error); },
+          .on_drained = [this] { on_listener_drained(); },
+          .on_lost =
+              [this, &service, bound](int error) {
+                service.counters().lost_listeners.fetch_add(1, std::memory_order_relaxed);
+                log_.error("listener lost, restart vipward",
+                           {{"service", service.config().name},
+                            {"address", bound.to_string()},
+                            {"error", std::generic_category().message(error)}});
+              },
+          .on_found =
+              [this, &service, bound] {
+                service.counters().lost_listeners.fetch_sub(1, std::memory_order_relaxed);
+                log_.info("listener is back",
+                          {{"service", service.config().name}, {"address", bound.to_string()}});
+              },
+          .on_batch_end = [this] { bury_the_dead(); }};
+}
+
+// A client that was queued when the address went must not become one of its sessions. On a listener of the
+// address alone there is none: its queue was reset.
+bool Worker::came_too_late(const SocketAddress& bound, int connection) const {
+  return !refused_on_.empty() && bound.ip().is_unspecified() &&
+         contains(refused_on_, SocketAddress::local_of(connection).ip());
+}
+
+void Worker::admit(Service& service, const SocketAddress& bound, Fd connection, const SocketAddress& peer,
+                   Fd& backend_side) {
   service.counters().accepted.add();
-  if (const auto reason = service.refusal_of(peer.ip())) {
+  const auto reason = came_too_late(bound, connection.get()) ? std::optional(RejectReason::VipReleased)
+                                                             : service.refusal_of(peer.ip());
+  if (reason) {
     service.counters().rejected[static_cast<std::size_t>(*reason)].add();
     if (log_.enabled(LogLevel::Debug)) {
       log_.debug(
@@ -111,11 +134,23 @@ void Worker::set_standing(BackendId backend, const BackendStanding& standing) {
   evictor_.reconsider();
 }
 
-void Worker::stop() {
-  for (const auto& acceptor : acceptors_) {
-    // Listeners may be somebody else's too: shutdown(2) is what resets the queue, not the close.
-    ::shutdown(acceptor->listener(), SHUT_RDWR);
+void Worker::refuse_on(std::vector<IpAddress> addresses) {
+  refused_on_ = std::move(addresses);
+}
+
+std::uint32_t Worker::reset_on(std::span<const IpAddress> addresses) {
+  // Ends change the table: first who, then their end.
+  std::vector<Session*> theirs;
+  for (const auto& session : sessions_.living()) {
+    const IpAddress local = SocketAddress::local_of(session->record().client.get()).ip();
+    if (contains(addresses, local)) theirs.push_back(session.get());
   }
+  for (Session* session : theirs) session->abort(EndReason::VipReleased);
+  bury_the_dead();
+  return static_cast<std::uint32_t>(theirs.size());
+}
+
+void Worker::stop() {
   acceptors_.clear();
   accept_again_.cancel();
   while (!sessions_.living().empty()) sessions_.living().back()->abort(EndReason::Stopping);
@@ -148,9 +183,13 @@ void Worker::look_again() {
   }
 }
 
-// Only an emptied queue ends a shortage: one descriptor that came free may be gone with the next client.
+// Only emptied queues end a shortage: one descriptor that came free may be gone with the next client.
 void Worker::on_listener_drained() {
-  if (!std::exchange(shortage_said_, false)) return;
+  if (!shortage_said_) return;
+  const bool all =
+      std::ranges::all_of(acceptors_, [](const auto& acceptor) { return acceptor->was_drained(); });
+  if (!all) return;
+  shortage_said_ = false;
   counters_.accepting.store(true, std::memory_order_relaxed);
   log_.info("accepting goes on", {{"connections", load_.sessions.load(std::memory_order_relaxed)}});
 }

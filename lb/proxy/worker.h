@@ -1,16 +1,18 @@
 // A worker: the sessions of the listeners it was given, on one loop. Workers share nothing but the counts of
-// ProxyLoad; what others want of a worker arrives through its loop's mailbox. Owner: a WorkerThread, or a
-// test; its loop's thread.
+// ProxyLoad; what others want of a worker arrives through its loop's mailbox. The listening sockets are the
+// guardian's: it alone shuts them down. Owner: a WorkerThread, or a test; its loop's thread.
 #pragma once
 
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "config/config.h"
 #include "lb/balance/rules.h"
 #include "lb/event/every_turn.h"
+#include "lb/event/heartbeat.h"
 #include "lb/event/loop_lag.h"
 #include "lb/proxy/acceptor.h"
 #include "lb/proxy/counters.h"
@@ -27,22 +29,39 @@ struct ServiceListener {
 
 class Worker {
  public:
-  // `load`, `counters` (with one ServiceCounters per service) and `log` outlive it. `on_connect_refused` is
-  // called on the worker's thread. Throws std::system_error if the kernel gives no epoll descriptor.
+  // Called on the worker's thread.
+  struct Callbacks {
+    std::function<void(BackendId)> on_connect_refused;
+    std::function<void()> on_beat;  // every kBeat while the loop turns
+  };
+  static constexpr std::chrono::milliseconds kBeat{50};
+
+  // `load`, `counters` (with one ServiceCounters per service) and `log` outlive it. Throws std::system_error
+  // if the kernel gives no epoll descriptor.
   Worker(Loop& loop, Log& log, const std::vector<ServiceConfig>& services,
          std::vector<ServiceListener> listeners, ProxyLoad& load, WorkerCounters& counters,
-         std::function<void(BackendId)> on_connect_refused);
+         Callbacks callbacks);
   ~Worker();
 
   void set_standing(BackendId backend, const BackendStanding& standing);
-  // Takes no more clients and resets those that are there, queued ones too.
+  // Clients that come by way of one of these addresses through a listener on every address are reset from now
+  // on: the VIPs while they are not ours. None: everybody is welcome, and nobody is asked (a system call per
+  // client).
+  void refuse_on(std::vector<IpAddress> addresses);
+  // Resets the sessions whose client came by way of one of these addresses; returns how many.
+  std::uint32_t reset_on(std::span<const IpAddress> addresses);
+  // Takes no more clients and resets those that it has. Whoever is queued at a listener waits for the next
+  // generation, or for whoever shuts the listener down.
   void stop();
 
  private:
   static constexpr std::size_t kBufferBytes = 64 * 1024;
 
   void open_acceptor(ServiceListener listener);
-  void admit(Service& service, Fd connection, const SocketAddress& peer, Fd& backend_side);
+  Acceptor::Callbacks callbacks_for(Service& service, const SocketAddress& bound);
+  bool came_too_late(const SocketAddress& bound, int connection) const;
+  void admit(Service& service, const SocketAddress& bound, Fd connection, const SocketAddress& peer,
+             Fd& backend_side);
   void pause_accepting(int error);
   void resume_accepting();
   void look_again();
@@ -66,10 +85,12 @@ class Worker {
   Timer accept_again_;
   Evictor evictor_;
   LoopLag loop_lag_;
+  Heartbeat heartbeat_;
   SessionContext context_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   bool accepting_paused_ = false;  // no acceptor is watched
-  bool shortage_said_ = false;     // until a listener's queue could be emptied
+  bool shortage_said_ = false;     // until every listener's queue could be emptied
+  std::vector<IpAddress> refused_on_;
 };
 
 }  // namespace vipward

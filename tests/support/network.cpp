@@ -13,6 +13,8 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "lb/net/socket.h"
+
 namespace vipward::test {
 namespace {
 
@@ -61,6 +63,13 @@ void remove_left_overs() {
   for (const std::string& name : names) {
     if (is_left_over(name)) remove_namespace(name);
   }
+}
+
+void add_drop_rule(const std::string& namespace_name, const std::string& table, const std::string& hook,
+                   const std::string& rule) {
+  run_or_throw({"ip", "netns", "exec", namespace_name, "nft",
+                "add table " + table + "; add chain " + table + " c { type filter hook " + hook +
+                    " priority 0; policy accept; }; add rule " + table + " c " + rule + " counter drop"});
 }
 
 }  // namespace
@@ -131,6 +140,38 @@ CommandResult Host::run(std::vector<std::string> argv, Millis limit, Process::Op
   return run_command(std::move(argv), limit, options);
 }
 
+std::string Host::mac() const {
+  std::string text =
+      run_or_throw({"ip", "netns", "exec", namespace_name(), "cat", "/sys/class/net/eth0/address"});
+  while (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
+bool Host::has_address(const IpAddress& address) const {
+  return call([&] { return is_local_address(address); });
+}
+
+void Host::remove_address(const IpAddress& address) const {
+  run_or_throw({"ip", "-n", namespace_name(), "address", "del", address.to_string() + "/32", "dev", "eth0"});
+}
+
+void Host::add_address(const IpAddress& address) const {
+  run_or_throw({"ip", "-n", namespace_name(), "address", "add", address.to_string() + "/32", "dev", "eth0"});
+}
+
+std::string Host::neighbour(const IpAddress& address) const {
+  std::istringstream words(
+      run_or_throw({"ip", "-n", namespace_name(), "neighbour", "show", "to", address.to_string()}));
+  for (std::string word; words >> word;) {
+    if (word == "lladdr" && words >> word) return word;
+  }
+  return "";
+}
+
+void Host::forget_neighbour(const IpAddress& address) const {
+  run_or_throw({"ip", "-n", namespace_name(), "neighbour", "flush", "to", address.to_string(), "nud", "all"});
+}
+
 void Host::pull_cable() {
   run_or_throw({"ip", "-n", state_->bridge_namespace, "link", "set", state_->name, "down"});
 }
@@ -139,18 +180,33 @@ void Host::plug_cable() {
   run_or_throw({"ip", "-n", state_->bridge_namespace, "link", "set", state_->name, "up"});
 }
 
+void Host::isolate() {
+  run_or_throw({"ip", "-n", state_->bridge_namespace, "link", "set", state_->name, "nomaster"});
+}
+
+void Host::rejoin() {
+  run_or_throw({"ip", "-n", state_->bridge_namespace, "link", "set", state_->name, "master", "br0"});
+}
+
 void Host::drop_packets_to(const SocketAddress& target) {
   // Where they have left the sender's stack: a packet dropped in its output hook is an error that it sees.
   const bool is_loopback = target.ip().to_string().starts_with("127.") || target.ip().to_string() == "::1";
-  const std::string where = is_loopback ? namespace_name() : state_->bridge_namespace;
-  const std::string table = is_loopback ? std::string("inet ") + kLoopbackTable : "bridge drop_" + name();
-  const std::string hook = is_loopback ? "prerouting" : "forward";
-  std::string rule = is_loopback ? "" : "iifname \"" + name() + "\" ";
-  rule += (target.ip().is_v4() ? "ip daddr " : "ip6 daddr ") + target.ip().to_string();
+  std::string rule = (target.ip().is_v4() ? "ip daddr " : "ip6 daddr ") + target.ip().to_string();
   if (target.port() != 0) rule += " th dport " + std::to_string(target.port());
-  run_or_throw({"ip", "netns", "exec", where, "nft",
-                "add table " + table + "; add chain " + table + " c { type filter hook " + hook +
-                    " priority 0; policy accept; }; add rule " + table + " c " + rule + " counter drop"});
+  if (is_loopback) {
+    add_drop_rule(namespace_name(), std::string("inet ") + kLoopbackTable, "prerouting", rule);
+  } else {
+    drop_on_the_bridge(rule);
+  }
+}
+
+void Host::drop_protocol(unsigned protocol) {
+  drop_on_the_bridge("ip protocol " + std::to_string(protocol));
+}
+
+void Host::drop_on_the_bridge(const std::string& rule) {
+  add_drop_rule(state_->bridge_namespace, "bridge drop_" + name(), "forward",
+                "iifname \"" + name() + "\" " + rule);
 }
 
 void Host::stop_dropping() {
@@ -166,6 +222,7 @@ Network::Network() {
   const std::string bridge = prefix_ + "-bridge";
   run_or_throw({"ip", "netns", "add", bridge});
   try {
+    bridge_ = open_namespace(std::string(kFolder) + "/" + bridge);
     run_or_throw({"ip", "-n", bridge, "link", "set", "lo", "up"});
     // No learning of multicast groups: a switch that floods, as in most racks.
     run_or_throw({"ip", "-n", bridge, "link", "add", "name", "br0", "type", "bridge", "forward_delay", "0",

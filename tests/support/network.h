@@ -56,19 +56,36 @@ class Host {
   template <class Function>
   std::invoke_result_t<Function> call(Function&& function) const;
 
+  // Of eth0, "02:00:5e:00:00:01".
+  std::string mac() const;
+  // On any interface of the host, now.
+  bool has_address(const IpAddress& address) const;
+  // Takes `address` off eth0, as an administrator or a network daemon would; and puts it on as a /32.
+  void remove_address(const IpAddress& address) const;
+  void add_address(const IpAddress& address) const;
+  // The MAC that packets to `address` would go to; empty: the neighbour cache knows none.
+  std::string neighbour(const IpAddress& address) const;
+  void forget_neighbour(const IpAddress& address) const;
+
   // The bridge port goes down: the host keeps its address and sees no carrier.
   void pull_cable();
   void plug_cable();
+  // The bridge lets go of the port and takes it back: the host keeps its carrier and reaches nobody.
+  void isolate();
+  void rejoin();
   // Packets from this host to `target` (port 0: any) vanish on the way, unseen by their sender; to a loopback
   // address too. Adds to what is dropped already.
   void drop_packets_to(const SocketAddress& target);
   void drop_packets_to(const IpAddress& target) { drop_packets_to(SocketAddress(target, 0)); }
+  // The same for an IP protocol (112: VRRP), whatever the target.
+  void drop_protocol(unsigned protocol);
   void stop_dropping();
 
  private:
   friend class Network;
   struct State;
   explicit Host(State& state) : state_(&state) {}
+  void drop_on_the_bridge(const std::string& rule);
   State* state_;
 };
 
@@ -82,9 +99,12 @@ class Network {
 
   // Makes the host at its first mention. `last_octet`: 10.77.0.N; 0: the next free one from 10 on.
   Host host(const std::string& name, unsigned last_octet = 0);
+  // This thread is where the bridge is, whose ports are called like the hosts: see InsideNamespace.
+  InsideNamespace enter_bridge() const { return InsideNamespace(bridge_.get()); }
 
  private:
   std::string prefix_;  // of the names of namespaces
+  Fd bridge_;
   std::vector<std::unique_ptr<Host::State>> hosts_;
 };
 

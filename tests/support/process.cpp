@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <stdexcept>
 #include <system_error>
@@ -198,8 +199,10 @@ void Process::signal(int number) {
 }
 
 void Process::kill() {
+  const std::vector<pid_t> children = exit_code_ ? std::vector<pid_t>() : children_of(pid_);
   signal(SIGKILL);
   wait(Millis{10000});
+  wait_until([&] { return std::ranges::all_of(children, is_process_gone); }, Millis{10000});
 }
 
 std::optional<int> Process::wait(Millis limit) {
@@ -273,6 +276,35 @@ bool is_process_gone(pid_t pid) {
   // The state follows the name, which may hold anything.
   const auto name_end = text.rfind(") ");
   return name_end != std::string::npos && text[name_end + 2] == 'Z';
+}
+
+std::vector<pid_t> children_of(pid_t pid) {
+  std::vector<pid_t> children;
+  std::error_code ignored;
+  const std::filesystem::path threads = "/proc/" + std::to_string(pid) + "/task";
+  for (const auto& thread : std::filesystem::directory_iterator(threads, ignored)) {
+    std::ifstream file(thread.path() / "children");
+    for (pid_t child = 0; file >> child;) {
+      if (!is_process_gone(child)) children.push_back(child);
+    }
+  }
+  return children;
+}
+
+std::string process_status(pid_t pid, std::string_view field) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/status");
+  const std::string start = std::string(field) + ":";
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with(start)) continue;
+    std::string value = line.substr(std::min(line.size(), start.size() + 1));
+    std::ranges::replace(value, '\t', ' ');
+    return value;
+  }
+  return {};
+}
+
+std::uint64_t capabilities_of(pid_t pid, std::string_view set) {
+  return std::stoull(process_status(pid, set), nullptr, 16);
 }
 
 CommandResult run_command(std::vector<std::string> argv, Millis limit, const Process::Options& options) {

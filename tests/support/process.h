@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,7 +43,7 @@ class Process {
   bool is_running() { return !wait(Millis{0}).has_value(); }
   // Ignored when it has ended already.
   void signal(int number);
-  // SIGKILL, and waits until its sockets are closed and it is reaped.
+  // SIGKILL, and waits until its sockets and those of its children are closed and it is reaped.
   void kill();
   // The exit code, or 128 + the number of the signal that ended it; nothing if it still runs after `limit`.
   std::optional<int> wait(Millis limit);
@@ -71,6 +72,14 @@ class Process {
 
 // It does not exist, or has ended and waits to be reaped.
 bool is_process_gone(pid_t pid);
+
+// Those that it started and that still run, whatever they do; none if it is gone.
+std::vector<pid_t> children_of(pid_t pid);
+
+// A field of /proc/PID/status, its tabs as spaces: "Uid" -> "0 0 0 0". Empty if there is none.
+std::string process_status(pid_t pid, std::string_view field);
+// One of its capability sets there, as linux/capability.h numbers the bits: "CapEff".
+std::uint64_t capabilities_of(pid_t pid, std::string_view set);
 
 struct CommandResult {
   int exit_code = 0;  // as Process::wait; 124 if it was killed because the limit was over

@@ -69,7 +69,9 @@ std::string ConfigText::yaml() const {
 
 ConfigText::Keys Daemon::top_keys(const TempDir& folder) {
   return {{"admin", std::string("{listen: [\"") + kAdminAddress + "\"]}"},
-          {"control_socket", "{path: \"" + folder.file("control.sock") + "\"}"}};
+          {"control_socket", "{path: \"" + folder.file("control.sock") + "\"}"},
+          // Whoever runs the tests has it; it owns nothing. Without root it is not asked for.
+          {"user", "nobody"}};
 }
 
 const std::string& Daemon::binary() {

@@ -42,6 +42,7 @@ class Daemon {
   static ConfigText::Keys top_keys(const TempDir& folder);
 
   Process& process() { return process_; }
+  pid_t pid() const { return process_.pid(); }
   std::string log() const { return process_.standard_error(); }
   // Of the admin address, plain HTTP.
   HttpResponse admin(const std::string& path) const;

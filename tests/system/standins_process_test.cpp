@@ -97,13 +97,14 @@ TEST_CASE("a configuration file that is missing or a folder is an error that nam
 TEST_CASE("what is planned for a later version is checked, and refused by run") {
   Standins rig;
   ConfigText config = rig.config();
-  config.top["vip"] = "{addresses: [10.77.0.100/24], peers: [10.77.0.21, 10.77.0.22]}";
+  config.top["vip"] = "{addresses: [10.77.0.100/24], peers: [10.77.0.21, 10.77.0.22], version: 2}";
   const std::string file = rig.folder().file("vip.yaml", config.yaml());
   const CommandResult check = run_vipward({"check", "-c", file});
   CHECK(check.exit_code == 0);
   const CommandResult run = run_vipward({"run", "-c", file});
   CHECK(run.exit_code == 1);
-  CHECK_MESSAGE(contains(run.standard_error, "vip: planned, not in this version"), run.standard_error);
+  CHECK_MESSAGE(contains(run.standard_error, "vip.version: 2 is planned, not in this version"),
+                run.standard_error);
 }
 
 TEST_CASE("every file of config/ passes check") {
@@ -206,8 +207,11 @@ TEST_CASE("what a killed vipward left behind does not keep the next one from sta
   Daemon& vipward = rig.start_ready_vipward();
   HttpClient client = rig.client();
   REQUIRE(client.get("/whoami").is_ok());
+  const std::vector<pid_t> proxies = children_of(vipward.pid());
+  REQUIRE(proxies.size() == 1);
   vipward.process().kill();
   CHECK(client.wait_for_end(1s) == ClientError::Reset);
+  CHECK(is_process_gone(proxies.front()));
   CHECK(std::filesystem::exists(rig.folder().file("control.sock")));
   rig.start_ready_vipward();
   CHECK(rig.vipward().command({"status"}).exit_code == 0);

@@ -89,6 +89,7 @@ class Client {
     const int on = 1;
     setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   }
+  explicit Client(Fd socket) : socket_(std::move(socket)) { limit_waiting(); }
   explicit Client(const std::string& path) : socket_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -142,10 +143,13 @@ class Client {
   int fd() const { return socket_.get(); }
 
  private:
-  void connect_to(const sockaddr* address, socklen_t length) {
+  void limit_waiting() const {
     const timeval limit{.tv_sec = 10, .tv_usec = 0};
     setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  }
+  void connect_to(const sockaddr* address, socklen_t length) {
+    limit_waiting();
     REQUIRE(::connect(socket_.get(), address, length) == 0);
   }
   ssize_t receive() {

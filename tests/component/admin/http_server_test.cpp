@@ -6,6 +6,24 @@
 using namespace vipward;
 using namespace std::chrono_literals;
 
+TEST_CASE("a connection that somebody else has accepted is served, whoever it comes from") {
+  std::array<int, 2> ends{};
+  REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
+  Client client{Fd(ends[0])};
+  const Fd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  Log log({.fd = null.get()});
+  Loop loop;
+  HttpServer server(loop, log, {.allow = {*Cidr::parse("10.0.0.0/8")}}, answer_plainly);
+  server.adopt(Fd(ends[1]));
+  std::thread thread([&] { loop.run(); });
+  for (int i = 0; i < 2; ++i) {
+    client.send("GET /livez HTTP/1.1\r\n\r\n");
+    CHECK(client.response().ends_with("\r\n\r\nGET /livez\n"));
+  }
+  loop.stop();
+  thread.join();
+}
+
 TEST_CASE("a request that arrives one byte at a time is answered") {
   ServerThread server;
   Client client(server.address());

@@ -16,6 +16,8 @@ class CapturedLog {
   explicit CapturedLog(LogLevel level = LogLevel::Info);
 
   Log& log() { return log_; }
+  // For another log that writes to it too.
+  int fd() const { return file_.get(); }
   std::string text() const;
   // Lines so far that hold `part`.
   std::size_t count(std::string_view part) const;

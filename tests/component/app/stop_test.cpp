@@ -52,7 +52,7 @@ TEST_CASE("a stop while states change ends cleanly, twenty times over") {
   for (const ReservedPort& port : ports) addresses.push_back(port.address());
   for (int round = 0; round < 20; ++round) {
     CAPTURE(round);
-    AppUnderTest app(quick_service(addresses), 2);
+    AppUnderTest app({.backends = addresses, .workers = 2});
     const Flapping flapping(ports);
     // Clients give the workers something to end, and the checks the time to finish meanwhile.
     std::deque<HttpClient> clients;

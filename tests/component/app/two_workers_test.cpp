@@ -53,11 +53,12 @@ bool says(const HttpResponse& response, std::string_view part) {
   return response.is_ok() && response.body.find(part) != std::string::npos;
 }
 
-TEST_CASE("two workers under clients, flapping backends and readers end within a second of SIGTERM") {
+TEST_CASE("two workers under clients, flapping backends and readers end within a second of Stop") {
   FakeServer steady({}, answering());
   const std::array<ReservedPort, 3> ports;
   AppUnderTest app(
-      quick_service({steady.address(), ports[0].address(), ports[1].address(), ports[2].address()}), 2);
+      {.backends = {steady.address(), ports[0].address(), ports[1].address(), ports[2].address()},
+       .workers = 2});
   std::deque<Busy> flapping;
   for (const ReservedPort& port : ports) {
     flapping.emplace_back([&port] {

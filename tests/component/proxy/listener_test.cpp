@@ -1,13 +1,15 @@
-// What befalls the listeners: one that dies, clients that end the moment they are accepted, a capacity below
-// max_connections.
+// What befalls the listeners: one that dies or is only reset, clients that end the moment they are accepted,
+// a capacity below max_connections.
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 
 #include <ctime>
+#include <deque>
 #include <optional>
 #include <thread>
 
+#include "lb/net/socket.h"
 #include "tests/component/proxy/session_pair.h"
 
 namespace vipward::test {
@@ -15,15 +17,36 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A second descriptor of the proxy's listening socket: what another process may hold.
-Fd dup_of_listener(const SocketAddress& address) {
-  for (int fd = 0; fd < 1024; ++fd) {
+// Second descriptors of the proxy's listening sockets: what the guardian holds.
+std::vector<Fd> dups_of_listeners(const SocketAddress& address) {
+  std::vector<Fd> dups;
+  constexpr int kFirstDup = 800;
+  for (int fd = 0; fd < kFirstDup; ++fd) {
     int listens = 0;
     socklen_t size = sizeof listens;
     if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || listens == 0) continue;
-    if (SocketAddress::local_of(fd) == address) return Fd(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (SocketAddress::local_of(fd) != address) continue;
+    dups.emplace_back(fcntl(fd, F_DUPFD_CLOEXEC, kFirstDup));
   }
-  return {};
+  return dups;
+}
+
+Fd dup_of_listener(const SocketAddress& address) {
+  std::vector<Fd> dups = dups_of_listeners(address);
+  return dups.empty() ? Fd() : std::move(dups.front());
+}
+
+// As a release does it: the queues are reset, the sockets listen again.
+void reset_queues(const std::vector<Fd>& listeners) {
+  for (const Fd& listener : listeners) REQUIRE(shutdown(listener.get(), SHUT_RDWR) == 0);
+  for (const Fd& listener : listeners) REQUIRE(listen(listener.get(), 4096) == 0);
+}
+
+bool is_served(const ProxyUnderTest& proxy, Backend& backend) {
+  Peer client = proxy.connect();
+  if (!client.send("hello")) return false;
+  Peer served = backend.accept();
+  return served && served.receive(5) == "hello";
 }
 
 // Processor time of the worker's thread so far.
@@ -49,7 +72,7 @@ TEST_CASE("a listener that is shut down from outside is said once, without spinn
   SessionPair running = open_session(proxy, backend);
   const Fd outside = dup_of_listener(proxy.address(0));
   REQUIRE(outside);
-  CHECK(proxy.dead_listeners(0) == 0);
+  CHECK(proxy.lost_listeners(0) == 0);
   REQUIRE(shutdown(outside.get(), SHUT_RDWR) == 0);
 
   REQUIRE(proxy.wait_logged("listener lost, restart vipward"));
@@ -59,8 +82,8 @@ TEST_CASE("a listener that is shut down from outside is said once, without spinn
   CAPTURE(line);
   CHECK(line.find(" error listener lost, restart vipward service=api address=" +
                   proxy.address(0).to_string() + " error=\"Invalid argument\"") != std::string::npos);
-  CHECK(proxy.dead_listeners(0) == 1);
-  CHECK(proxy.dead_listeners(1) == 0);
+  CHECK(proxy.lost_listeners(0) == 1);
+  CHECK(proxy.lost_listeners(1) == 0);
   CHECK(proxy.connect().wait_end() == End::Reset);
   CHECK(works(running));
 
@@ -94,7 +117,104 @@ TEST_CASE("a listener that dies while accepting pauses is said once too") {
   CHECK(proxy.wait_logged("listener lost"));
   CHECK(cpu_time_soon(proxy) < 60ms);
   CHECK(proxy.count_logged("listener lost") == 1);
-  CHECK(proxy.dead_listeners(0) == 1);
+  CHECK(proxy.lost_listeners(0) == 1);
+}
+
+TEST_CASE("a listener that listens again later is found, and no longer counts as lost") {
+  Backend backend;
+  ProxyUnderTest proxy(service_with({backend.address()}));
+  const Fd outside = dup_of_listener(proxy.address());
+  REQUIRE(shutdown(outside.get(), SHUT_RDWR) == 0);
+  REQUIRE(proxy.wait_logged("listener lost"));
+  CHECK(proxy.lost_listeners(0) == 1);
+  REQUIRE(listen(outside.get(), 4096) == 0);
+  REQUIRE(proxy.wait_logged("listener is back"));
+  CHECK(proxy.logged("listener is back")[0].find(" info  listener is back service=api address=" +
+                                                 proxy.address().to_string()) != std::string::npos);
+  CHECK(proxy.lost_listeners(0) == 0);
+  CHECK(is_served(proxy, backend));
+  REQUIRE(shutdown(outside.get(), SHUT_RDWR) == 0);
+  CHECK(proxy.wait_logged("listener lost", 2));
+}
+
+// SO_REUSEPORT shares out clients by a hash: with so many, each socket gets its own.
+TEST_CASE("listeners that are shut down and listen again at once reset their queue and serve on, unnoticed") {
+  Backend backend;
+  ProxyUnderTest proxy(service_with({backend.address()}), {.listeners_per_worker = 8});
+  const std::vector<Fd> outside = dups_of_listeners(proxy.address());
+  REQUIRE(outside.size() == 8);
+  SessionPair running = open_session(proxy, backend);
+  for (int round = 0; round < 10; ++round) {
+    CAPTURE(round);
+    std::vector<Peer> queued;
+    proxy.run_inside([&] {
+      for (int i = 0; i < 16; ++i) queued.push_back(proxy.connect());
+      reset_queues(outside);
+    });
+    for (Peer& client : queued) CHECK(client.wait_end() == End::Reset);
+    for (int i = 0; i < 40; ++i) REQUIRE(is_served(proxy, backend));
+  }
+  // Now and then the worker sees it before it listens again.
+  for (int round = 0; round < 10; ++round) {
+    CAPTURE(round);
+    for (const Fd& listener : outside) REQUIRE(shutdown(listener.get(), SHUT_RDWR) == 0);
+    for (int turn = 0; turn < 3; ++turn) proxy.run_inside([] {});
+    for (const Fd& listener : outside) REQUIRE(listen(listener.get(), 4096) == 0);
+    for (int i = 0; i < 40; ++i) REQUIRE(is_served(proxy, backend));
+  }
+  CHECK(works(running));
+  CHECK(proxy.count_logged("listener") == 0);
+  CHECK(proxy.lost_listeners(0) == 0);
+}
+
+TEST_CASE("stopping leaves those in the queue to who else holds the listener") {
+  Backend backend;
+  ProxyUnderTest proxy(service_with({backend.address()}));
+  const Fd outside = dup_of_listener(proxy.address());
+  SessionPair running = open_session(proxy, backend);
+  Peer waiting;
+  proxy.run_inside([&] {
+    // The worker is here and accepts nobody.
+    proxy.stop_soon();
+    waiting = proxy.connect();
+    waiting.send("hello");
+  });
+  CHECK(running.client.wait_end() == End::Reset);
+  CHECK(waiting.is_silent());
+  SocketAddress from;
+  Peer next(accept_from(outside.get(), from));
+  REQUIRE(next);
+  CHECK(next.receive(5) == "hello");
+}
+
+TEST_CASE("a shortage is said once, and its end once, however many listeners a worker has") {
+  Backend backend;
+  ServiceConfig service = service_with({backend.address()});
+  service.max_connections = 100;
+  ProxyUnderTest proxy(service, {.capacity = 3, .listeners_per_worker = 8});
+  std::vector<SessionPair> first = open_sessions(proxy, backend, 3);
+  REQUIRE(proxy.wait_logged("accepting pauses, clients wait in the kernel's queue"));
+  std::vector<Peer> waiting;
+  for (int i = 0; i < 20; ++i) {
+    waiting.push_back(proxy.connect());
+    REQUIRE(waiting.back().send("x"));
+  }
+  std::deque<Peer> served;
+  for (SessionPair& session : first) served.push_back(std::move(session.backend));
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    served.front().reset();
+    served.pop_front();
+    served.push_back(backend.accept());
+    REQUIRE(served.back());
+    CHECK(served.back().receive(1) == "x");
+    CHECK(proxy.count_logged("accepting goes on") == 0);
+  }
+  for (Peer& peer : served) peer.reset();
+  CHECK(proxy.wait_logged("accepting goes on"));
+  CHECK(proxy.is_accepting());
+  CHECK(proxy.wait_empty());
+  CHECK(proxy.count_logged("accepting pauses") == 1);
+  CHECK(proxy.count_logged("accepting goes on") == 1);
 }
 
 TEST_CASE("clients whose session ends within accept leave no memory behind") {

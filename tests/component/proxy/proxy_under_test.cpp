@@ -32,23 +32,29 @@ ProxyUnderTest::ProxyUnderTest(std::vector<ServiceConfig> services, Options opti
   load_.capacity = options.capacity;
   for (const ServiceConfig& service : services) {
     load_.services.emplace_back(service.backends.size());
-    addresses_.push_back(*SocketAddress::parse("127.0.0.1:0"));
+    addresses_.push_back(*SocketAddress::parse(options.listen));
   }
   for (unsigned i = 0; i < options.workers; ++i) {
     WorkerCounters& counters = counters_.emplace_back();
     std::vector<ServiceListener> listeners;
     for (std::size_t s = 0; s < services.size(); ++s) {
       counters.services.emplace_back(services[s].backends.size());
-      listeners.push_back(
-          {.service = s, .socket = i == 0 ? listen_tcp(addresses_[s]) : listen_tcp_beside(addresses_[s])});
-      addresses_[s] = SocketAddress::local_of(listeners.back().socket.get());
+      for (unsigned n = 0; n < options.listeners_per_worker; ++n) {
+        const bool is_first = i == 0 && n == 0;
+        listeners.push_back(
+            {.service = s,
+             .socket = is_first ? listen_tcp(addresses_[s]) : listen_tcp_beside(addresses_[s])});
+        addresses_[s] = SocketAddress::local_of(listeners.back().socket.get());
+      }
     }
     workers_.push_back(std::make_unique<WorkerThread>([&](Loop& loop) {
       return std::make_unique<Worker>(loop, log_, services, std::move(listeners), load_, counters,
-                                      [this](BackendId backend) {
-                                        const std::lock_guard lock(mutex_);
-                                        refusals_.push_back(backend);
-                                      });
+                                      Worker::Callbacks{.on_connect_refused =
+                                                            [this](BackendId backend) {
+                                                              const std::lock_guard lock(mutex_);
+                                                              refusals_.push_back(backend);
+                                                            },
+                                                        .on_beat = [this] { beats_.fetch_add(1); }});
     }));
   }
 }
@@ -61,25 +67,36 @@ void ProxyUnderTest::set_state(std::size_t backend, BackendState state, DeadCaus
 }
 
 void ProxyUnderTest::set_standing(BackendId backend, const BackendStanding& standing) {
-  for (const auto& worker : workers_) {
-    std::promise<void> heard;
-    worker->post([&](Worker& target) {
-      target.set_standing(backend, standing);
-      heard.set_value();
-    });
-    heard.get_future().wait();
-  }
+  on_every_worker([&](Worker& worker) { worker.set_standing(backend, standing); });
 }
 
 void ProxyUnderTest::stop() {
+  on_every_worker([](Worker& worker) { worker.stop(); });
+}
+
+void ProxyUnderTest::stop_soon() {
+  for (const auto& worker : workers_) worker->post([](Worker& target) { target.stop(); });
+}
+
+void ProxyUnderTest::on_every_worker(const std::function<void(Worker&)>& task) {
   for (const auto& worker : workers_) {
-    std::promise<void> stopped;
+    std::promise<void> done;
     worker->post([&](Worker& target) {
-      target.stop();
-      stopped.set_value();
+      task(target);
+      done.set_value();
     });
-    stopped.get_future().wait();
+    done.get_future().wait();
   }
+}
+
+void ProxyUnderTest::refuse_on(const std::vector<IpAddress>& addresses) {
+  on_every_worker([&](Worker& worker) { worker.refuse_on(addresses); });
+}
+
+std::uint32_t ProxyUnderTest::reset_on(const std::vector<IpAddress>& addresses) {
+  std::uint32_t sum = 0;
+  on_every_worker([&](Worker& worker) { sum += worker.reset_on(addresses); });
+  return sum;
 }
 
 void ProxyUnderTest::run_inside(const std::function<void()>& task) {
@@ -142,9 +159,9 @@ std::uint64_t ProxyUnderTest::durations_measured() const {
   return sum;
 }
 
-std::uint64_t ProxyUnderTest::dead_listeners(std::size_t service) const {
+std::uint64_t ProxyUnderTest::lost_listeners(std::size_t service) const {
   std::uint64_t sum = 0;
-  for (const auto& worker : counters_) sum += worker.services[service].dead_listeners.value();
+  for (const auto& worker : counters_) sum += worker.services[service].lost_listeners.load();
   return sum;
 }
 

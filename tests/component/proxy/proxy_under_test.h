@@ -2,6 +2,7 @@
 // test plays the clients, the backends and the health checks. One thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -21,8 +22,10 @@ class ProxyUnderTest {
     unsigned workers = 1;
     std::uint32_t capacity = 100'000;
     LogLevel level = LogLevel::Debug;
+    const char* listen = "127.0.0.1:0";
+    unsigned listeners_per_worker = 1;
   };
-  // Each service listens on a port of its own on 127.0.0.1, all workers on the same ones.
+  // Each service listens on a port of its own, all workers on the same ones.
   ProxyUnderTest(std::vector<ServiceConfig> services, Options options);
   explicit ProxyUnderTest(ServiceConfig service) : ProxyUnderTest({std::move(service)}, Options{}) {}
   ProxyUnderTest(ServiceConfig service, Options options)
@@ -35,8 +38,15 @@ class ProxyUnderTest {
   // As a health check would; `since`: now. Returns when every worker has heard it.
   void set_state(std::size_t backend, BackendState state, DeadCause cause = DeadCause::None);
   void set_standing(BackendId backend, const BackendStanding& standing);
-  // Every worker takes no more clients and resets those that are there.
+  // Every worker takes no more clients and resets those that it has.
   void stop();
+  // The same without waiting for it.
+  void stop_soon();
+  void refuse_on(const std::vector<IpAddress>& addresses);
+  // How many sessions were reset.
+  std::uint32_t reset_on(const std::vector<IpAddress>& addresses);
+  // Of all workers together.
+  unsigned beats() const { return beats_.load(); }
   // Runs on worker 0's thread; returns when it has run.
   void run_inside(const std::function<void()>& task);
 
@@ -55,7 +65,7 @@ class ProxyUnderTest {
   BackendSums backend(std::size_t index) const;
   std::uint64_t durations_measured() const;
   std::uint64_t accepted_by(std::size_t worker) const;
-  std::uint64_t dead_listeners(std::size_t service) const;
+  std::uint64_t lost_listeners(std::size_t service) const;
   bool is_accepting() const;
   // Of the shared load.
   std::uint32_t sessions() const { return load_.sessions.load(); }
@@ -73,6 +83,9 @@ class ProxyUnderTest {
   std::vector<std::string> logged(std::string_view text) const;
 
  private:
+  // On each one's thread, one after the other; returns when all have done it.
+  void on_every_worker(const std::function<void(Worker&)>& task);
+
   Fd log_file_;
   Log log_;
   ProxyLoad load_;
@@ -80,6 +93,7 @@ class ProxyUnderTest {
   std::vector<SocketAddress> addresses_;
   mutable std::mutex mutex_;
   std::vector<BackendId> refusals_;  // guarded by mutex_
+  std::atomic<unsigned> beats_{0};
   std::vector<std::unique_ptr<WorkerThread>> workers_;
 };
 

@@ -119,6 +119,8 @@ vipward_loop_lag_seconds_sum{loop="control"} 0.05
 vipward_loop_lag_seconds_bucket{loop="control",le="0.1"} 100
 vipward_loop_lag_seconds_bucket{loop="control",le="1"} 100
 vipward_loop_lag_seconds_bucket{loop="control",le="+Inf"} 100
+# TYPE vipward_proxy_restarts_total counter
+vipward_proxy_restarts_total 0
 # TYPE vipward_log_lines_dropped_total counter
 vipward_log_lines_dropped_total 5
 # TYPE process_open_fds gauge
@@ -137,7 +139,9 @@ process_start_time_seconds 1795335151
 }
 
 TEST_CASE("every metric has a help text") {
-  std::istringstream lines(render_metrics(sample_snapshot(), kProcess));
+  Snapshot snapshot = sample_snapshot();
+  snapshot.vip = sample_vip();
+  std::istringstream lines(render_metrics(snapshot, kProcess));
   std::set<std::string> helped;
   std::set<std::string> typed;
   for (std::string line; std::getline(lines, line);) {
@@ -148,7 +152,59 @@ TEST_CASE("every metric has a help text") {
     if (keyword == "TYPE") typed.insert(name);
   }
   CHECK(helped == typed);
-  CHECK(typed.size() == 30);
+  CHECK(typed.size() == 41);
+}
+
+TEST_CASE("the virtual address and the guardian have their metrics") {
+  Snapshot snapshot = sample_snapshot();
+  snapshot.vip = sample_vip();
+  snapshot.proxy_restarts = 4;
+  snapshot.loop_lag.emplace_back("guardian", two_buckets(7, 0, 0, 0.02));
+  const std::string all = samples(snapshot);
+  CHECK(all.find("vipward_loop_lag_seconds_count{loop=\"guardian\"} 7\n") != std::string::npos);
+  const std::size_t start = all.find("# TYPE vipward_proxy_restarts_total");
+  const std::size_t end = all.find("# TYPE vipward_log_lines_dropped_total");
+  REQUIRE(start != std::string::npos);
+  REQUIRE(end != std::string::npos);
+  CHECK(all.substr(start, end - start) == R"(# TYPE vipward_proxy_restarts_total counter
+vipward_proxy_restarts_total 4
+# TYPE vipward_vip_state gauge
+vipward_vip_state{vrid="100",state="init"} 0
+vipward_vip_state{vrid="100",state="backup"} 1
+vipward_vip_state{vrid="100",state="active"} 0
+vipward_vip_state{vrid="100",state="fault"} 0
+# TYPE vipward_vip_transitions_total counter
+vipward_vip_transitions_total{vrid="100",to="init"} 0
+vipward_vip_transitions_total{vrid="100",to="backup"} 2
+vipward_vip_transitions_total{vrid="100",to="active"} 1
+vipward_vip_transitions_total{vrid="100",to="fault"} 0
+# TYPE vipward_vip_last_transition_timestamp_seconds gauge
+vipward_vip_last_transition_timestamp_seconds{vrid="100"} 1795338000.25
+# TYPE vipward_vip_priority gauge
+vipward_vip_priority{vrid="100"} 150
+# TYPE vipward_vip_contested gauge
+vipward_vip_contested{vrid="100"} 1
+# TYPE vipward_vrrp_advertisements_total counter
+vipward_vrrp_advertisements_total{vrid="100",direction="sent"} 70
+vipward_vrrp_advertisements_total{vrid="100",direction="received"} 4000
+# TYPE vipward_vrrp_packets_rejected_total counter
+vipward_vrrp_packets_rejected_total{vrid="100",reason="ttl"} 3
+vipward_vrrp_packets_rejected_total{vrid="100",reason="unknown_source"} 1
+# TYPE vipward_vip_restored_total counter
+vipward_vip_restored_total{vrid="100"} 5
+# TYPE vipward_vip_conflicts_total counter
+vipward_vip_conflicts_total{vrid="100"} 6
+# TYPE vipward_vip_announcements_total counter
+vipward_vip_announcements_total{vrid="100",kind="garp_request"} 8
+vipward_vip_announcements_total{vrid="100",kind="garp_reply"} 9
+)");
+}
+
+TEST_CASE("a virtual address that has never changed its state has no time of it") {
+  Snapshot snapshot = sample_snapshot();
+  snapshot.vip = sample_vip();
+  snapshot.vip->last_transition = {};
+  CHECK(samples(snapshot).find("vip_last_transition") == std::string::npos);
 }
 
 TEST_CASE("large counts keep their digits") {

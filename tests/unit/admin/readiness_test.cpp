@@ -92,6 +92,15 @@ TEST_CASE("a service that has lost a listener is not ready, however well its bac
         "not ready: a listener is lost of api\napi: a listener is lost: 1 of 1 backends ready\n");
 }
 
+TEST_CASE("readiness does not depend on where the virtual address is") {
+  Snapshot snapshot;
+  snapshot.services = {service("api", {Ready})};
+  for (const char* state : {"init", "backup", "active", "fault"}) {
+    snapshot.vip.emplace().state = state;
+    CHECK(assess_readiness(snapshot).ready);
+  }
+}
+
 TEST_CASE("a process that stops is not ready") {
   const Readiness readiness = assess({service("api", {Ready})}, true);
   CHECK_FALSE(readiness.ready);

@@ -22,6 +22,28 @@ inline HistogramSnapshot two_buckets(std::uint64_t low, std::uint64_t high, std:
   return histogram;
 }
 
+// A host that stands by.
+inline VipStatus sample_vip() {
+  return {.virtual_router_id = 100,
+          .priority = 150,
+          .state = "backup",
+          .addresses = {"10.0.0.100/24", "10.0.0.101/24"},
+          .interface = "eth0",
+          .since = at(1795338000000),
+          .reason = "heard 10.0.0.21 with priority 200",
+          .last_transition = at(1795338000250),
+          .peer = "10.0.0.21",
+          .peer_heard_at = at(1795338751400),
+          .contested = true,
+          .warning = "10.0.0.21 and 10.0.0.23 both advertise",
+          .transitions = {{"init", 0}, {"backup", 2}, {"active", 1}, {"fault", 0}},
+          .advertisements = {{"sent", 70}, {"received", 4000}},
+          .rejected = {{"ttl", 3}, {"unknown_source", 1}},
+          .restored = 5,
+          .conflicts = 6,
+          .announcements = {{"garp_request", 8}, {"garp_reply", 9}}};
+}
+
 // One service with one ready and one dead backend, about 2026-11-22T09:12:31Z.
 inline Snapshot sample_snapshot() {
   BackendStatus ready;

@@ -73,6 +73,40 @@ TEST_CASE("the status is the JSON of the contract") {
 )");
 }
 
+TEST_CASE("the status says where the virtual address is, and why") {
+  Snapshot snapshot = sample_snapshot();
+  snapshot.vip = sample_vip();
+  const std::string whole = render_status(snapshot, at(1795338751500));
+  CHECK(whole.find(R"(
+  "vip": {
+    "state": "backup",
+    "priority": 150,
+    "virtual_router_id": 100,
+    "addresses": [
+      "10.0.0.100/24",
+      "10.0.0.101/24"
+    ],
+    "interface": "eth0",
+    "since": "2026-11-22T09:00:00.000Z",
+    "reason": "heard 10.0.0.21 with priority 200",
+    "peer": "10.0.0.21",
+    "peer_heard_at": "2026-11-22T09:12:31.400Z",
+    "contested": true,
+    "warning": "10.0.0.21 and 10.0.0.23 both advertise"
+  },
+)") != std::string::npos);
+  snapshot.vip->peer.clear();
+  snapshot.vip->peer_heard_at = {};
+  snapshot.vip->warning.clear();
+  const std::string bare = render_status(snapshot, at(1795338751500));
+  CHECK(bare.find(R"(
+    "peer": null,
+    "peer_heard_at": null,
+    "contested": true,
+    "warning": null
+)") != std::string::npos);
+}
+
 TEST_CASE("what a backend sent stays inside its string") {
   Snapshot snapshot = sample_snapshot();
   snapshot.services[0].backends[1].reason = "\"}\n\xff\x1b[31m";

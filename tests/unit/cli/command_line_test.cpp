@@ -31,6 +31,10 @@ TEST_CASE("every command has its defaults") {
   CHECK(std::get<CheckCommand>(parse({"check"})).config_path == "/etc/vipward/vipward.yaml");
   CHECK(std::get<StatusCommand>(parse({"status"})).control_socket == "/run/vipward/control.sock");
   CHECK_FALSE(std::get<StatusCommand>(parse({"status"})).json);
+  CHECK(std::get<ReleaseCommand>(parse({"release"})).control_socket == "/run/vipward/control.sock");
+  CHECK_FALSE(std::get<ReleaseCommand>(parse({"release"})).duration.has_value());
+  CHECK(std::get<ResumeCommand>(parse({"resume"})).control_socket == "/run/vipward/control.sock");
+  CHECK(std::get<ProxyCommand>(parse({"proxy"})).channel_fd == 3);
   CHECK(std::holds_alternative<VersionCommand>(parse({"version"})));
   CHECK(std::holds_alternative<VersionCommand>(parse({"--version"})));
 }
@@ -42,6 +46,11 @@ TEST_CASE("options are taken by the command they belong to") {
   const auto status = std::get<StatusCommand>(parse({"status", "--json", "--control-socket", "/tmp/s"}));
   CHECK(status.json);
   CHECK(status.control_socket == "/tmp/s");
+  const auto release =
+      std::get<ReleaseCommand>(parse({"release", "--for", "1.5m", "--control-socket", "/tmp/s"}));
+  CHECK(release.duration == std::chrono::seconds(90));
+  CHECK(release.control_socket == "/tmp/s");
+  CHECK(std::get<ResumeCommand>(parse({"resume", "--control-socket", "/tmp/s"})).control_socket == "/tmp/s");
 }
 
 TEST_CASE("what makes no sense is a usage error") {
@@ -51,14 +60,23 @@ TEST_CASE("what makes no sense is a usage error") {
   CHECK(usage_error({"run", "--json"}) ==
         "vipward: The following argument was not expected: --json\nSee vipward --help\n");
   CHECK(usage_error({"run", "-c"}).find("-c") != std::string::npos);
+  for (const char* duration : {"soon", "90", "0s", "999ms", "721h", "-5s"}) {
+    CHECK(usage_error({"release", (std::string("--for=") + duration).c_str()}) ==
+          "vipward: --for: \"" + std::string(duration) +
+              "\" is not allowed, allowed: 1s to 720h, such as 90s, 5m or 1h\nSee vipward --help\n");
+  }
+  usage_error({"resume", "--for", "1m"});
   usage_error({"run", "a.yaml"});
   usage_error({"check", "status"});
 }
 
 TEST_CASE("help is of the command that was named") {
   const std::string general = std::get<HelpCommand>(parse({"--help"})).text;
-  for (const char* command : {"run", "check", "status", "version"})
+  for (const char* command : {"run", "check", "status", "release", "resume", "version"})
     CHECK(general.find(command) != std::string::npos);
+  CHECK(general.find("proxy") == std::string::npos);
+  const std::string of_release = std::get<HelpCommand>(parse({"release", "--help"})).text;
+  CHECK(of_release.find("--for DURATION") != std::string::npos);
   const std::string of_status = std::get<HelpCommand>(parse({"status", "--help"})).text;
   CHECK(of_status.find("--control-socket") != std::string::npos);
   CHECK(of_status.find("/run/vipward/control.sock") != std::string::npos);

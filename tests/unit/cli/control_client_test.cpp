@@ -32,32 +32,79 @@ class Folder {
   std::string path_ = "/tmp/vipward-unit-cli-XXXXXX";
 };
 
-// What asking says of a peer that reads the request and answers `bytes`.
-ControlReply ask_canned(const std::string& bytes, const ControlLimits& limits = {}) {
-  const Folder folder;
-  Fd listener = listen_unix(folder.socket(), {});
-  std::thread peer([&] {
+// A peer that reads a request up to its end and answers `bytes`.
+class CannedDaemon {
+ public:
+  CannedDaemon(std::string request_end, std::string bytes)
+      : listener_(listen_unix(folder_.socket(), {})),
+        peer_([this, end = std::move(request_end), answer = std::move(bytes)] { serve(end, answer); }) {}
+  ~CannedDaemon() { wait(); }
+  CannedDaemon(const CannedDaemon&) = delete;
+  CannedDaemon& operator=(const CannedDaemon&) = delete;
+
+  std::string socket() const { return folder_.socket(); }
+  // What it was asked.
+  std::string request() {
+    wait();
+    return seen_;
+  }
+  // Until it has answered.
+  void wait() {
+    if (peer_.joinable()) peer_.join();
+  }
+
+ private:
+  void serve(const std::string& end, std::string_view rest) {
     SocketAddress nobody;
     Fd client;
-    while (!client) client = accept_from(listener.get(), nobody);
+    while (!client) client = accept_from(listener_.get(), nobody);
     std::array<char, 4096> request;
-    std::string seen;
-    while (seen.find("\r\n\r\n") == std::string::npos) {
+    while (seen_.find(end) == std::string::npos) {
       const ssize_t got = recv(client.get(), request.data(), request.size(), 0);
       if (got == 0) break;
-      if (got > 0) seen.append(request.data(), static_cast<std::size_t>(got));
+      if (got > 0) seen_.append(request.data(), static_cast<std::size_t>(got));
     }
-    std::string_view rest = bytes;
     while (!rest.empty()) {
       const ssize_t sent = send(client.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
       if (sent > 0) rest.remove_prefix(static_cast<std::size_t>(sent));
       if (sent < 0 && errno != EAGAIN) break;
     }
-  });
-  ControlReply reply = ask_daemon(folder.socket(), "/api/v1/status", limits);
-  peer.join();
-  if (reply.error.starts_with(folder.socket() + ": ")) reply.error.erase(0, folder.socket().size() + 2);
+  }
+
+  Folder folder_;
+  Fd listener_;
+  std::string seen_;
+  std::thread peer_;
+};
+
+ControlReply without_place(ControlReply reply, const std::string& socket) {
+  if (reply.error.starts_with(socket + ": ")) reply.error.erase(0, socket.size() + 2);
   return reply;
+}
+
+// What asking says of a daemon that answers `bytes`.
+ControlReply ask_canned(const std::string& bytes, const ControlLimits& limits = {}) {
+  const CannedDaemon daemon("\r\n\r\n", bytes);
+  return without_place(ask_daemon(daemon.socket(), "/api/v1/status", limits), daemon.socket());
+}
+
+ControlReply command_canned(const std::string& bytes) {
+  const CannedDaemon daemon("\n", bytes);
+  return without_place(command_daemon(daemon.socket(), "resume"), daemon.socket());
+}
+
+struct Outcome {
+  int exit_code;
+  std::string out;
+  std::string err;
+};
+
+template <class Command>
+Outcome outcome_of(int (*run)(const Command&, Output), const Command& command) {
+  std::ostringstream out;
+  std::ostringstream err;
+  const int exit_code = run(command, {out, err});
+  return {exit_code, out.str(), err.str()};
 }
 
 }  // namespace
@@ -66,6 +113,27 @@ TEST_CASE("a whole answer is handed over") {
   const ControlReply reply = ask_canned("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc");
   CHECK(reply.error == "");
   CHECK(reply.body == "abc");
+}
+
+TEST_CASE("the daemon is told in the first line that HTTP follows") {
+  CannedDaemon daemon("\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  ask_daemon(daemon.socket(), "/api/v1/status");
+  CHECK(daemon.request() == "http\nGET /api/v1/status HTTP/1.0\r\nHost: vipward\r\n\r\n");
+}
+
+TEST_CASE("a daemon whose proxy does not serve says why") {
+  const ControlReply reply = ask_canned("HTTP/1.1 503 Service Unavailable\r\n\r\nthe proxy is restarted\n");
+  CHECK(reply.down == "the proxy is restarted");
+  CHECK(reply.body == "");
+  CHECK(reply.error == "");
+  CHECK(ask_canned("HTTP/1.1 503 x\r\n\r\n").error == "the daemon answers with HTTP status 503");
+}
+
+TEST_CASE("a command is a line, and so is its answer") {
+  CHECK(command_canned("ok 10.0.0.22 took over in 3 ms\n").body == "10.0.0.22 took over in 3 ms");
+  CHECK(command_canned("error nobody took over\n").error == "nobody took over");
+  for (const char* nonsense : {"", "\n", "ok", "ok \nok \n", "fine\n", "HTTP/1.1 200 OK\r\n\r\n", "ok x"})
+    CHECK(command_canned(nonsense).error == "what answers is not vipward");
 }
 
 TEST_CASE("an answer that is not one is said to be none") {
@@ -100,6 +168,41 @@ TEST_CASE("a daemon that does not answer is waited for no longer than said") {
   const Fd listener = listen_unix(folder.socket(), {});
   CHECK(ask_daemon(folder.socket(), "/", {.timeout = 50ms}).error ==
         folder.socket() + ": no answer within 50 ms: its process is stuck or stopped");
+}
+
+TEST_CASE("status says DOWN and exits 1 when nothing serves") {
+  for (const bool json : {false, true}) {
+    CannedDaemon daemon("\r\n\r\n", "HTTP/1.1 503 x\r\n\r\nthe proxy died 3 times in 60 s\x1b[2J\n");
+    const Outcome outcome =
+        outcome_of<StatusCommand>(run_status, {.control_socket = daemon.socket(), .json = json});
+    CHECK(outcome.exit_code == 1);
+    const std::string text = "DOWN: the proxy died 3 times in 60 s?[2J\n";
+    CHECK(outcome.out == (json ? "" : text));
+    CHECK(outcome.err == (json ? text : ""));
+  }
+}
+
+TEST_CASE("release and resume print what the daemon answers") {
+  CannedDaemon taken("\n", "ok 10.0.0.22 took over in 3 ms\n");
+  const Outcome good =
+      outcome_of<ReleaseCommand>(run_release, {.control_socket = taken.socket(), .duration = 90s});
+  CHECK(good.exit_code == 0);
+  CHECK(good.out == "10.0.0.22 took over in 3 ms\n");
+  CHECK(good.err == "");
+  CHECK(taken.request() == "release 90000\n");
+
+  CannedDaemon alone("\n", "error nobody took over, the address is here again\x1b\n");
+  const Outcome bad = outcome_of<ReleaseCommand>(run_release, {.control_socket = alone.socket()});
+  CHECK(bad.exit_code == 1);
+  CHECK(bad.out == "");
+  CHECK(bad.err == "vipward release: nobody took over, the address is here again?\n");
+  CHECK(alone.request() == "release\n");
+
+  CannedDaemon resumed("\n", "ok a candidate again\n");
+  const Outcome again = outcome_of<ResumeCommand>(run_resume, {.control_socket = resumed.socket()});
+  CHECK(again.exit_code == 0);
+  CHECK(again.out == "a candidate again\n");
+  CHECK(resumed.request() == "resume\n");
 }
 
 TEST_CASE("status exits 1 with the reason when nobody answers") {

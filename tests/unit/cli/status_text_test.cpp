@@ -94,6 +94,88 @@ TEST_CASE("fine means that every backend of every service is ready") {
   CHECK(two.text == "fine: 3 of 3 backends ready, 2480 connections");
 }
 
+Json vip(const std::string& state, const std::string& reason = "down_timer") {
+  return {{"state", state},
+          {"priority", 100},
+          {"addresses", {"10.0.0.100/24", "10.0.0.101/24"}},
+          {"since", "2026-11-22T09:12:31.123Z"},
+          {"reason", reason},
+          {"interface", "eth0"},
+          {"peer", "10.0.0.22"},
+          {"peer_heard_at", "2026-11-22T09:12:30.900Z"},
+          {"contested", false},
+          {"warning", ""},
+          {"virtual_router_id", 42}};
+}
+
+Json with_vip(const Json& vip) {
+  Json json = status({service("api", {backend("a", "ready"), backend("b", "ready"), backend("c", "ready")})});
+  json["vip"] = vip;
+  return json;
+}
+
+std::string vip_lines(const Json& vip) {
+  const std::string text = render_status_text(with_vip(vip).dump()).value().text;
+  const auto begin = text.find("\n\n") + 2;
+  return text.substr(begin, text.find("\n\n", begin) + 1 - begin);
+}
+
+TEST_CASE("with a VIP the first line begins with who holds it") {
+  const FirstLine active = first_line(with_vip(vip("active")));
+  CHECK(active.fine);
+  CHECK(active.text == "fine: active since 09:12:31Z (down_timer), 3 of 3 backends ready, 1240 connections");
+  const FirstLine backup = first_line(with_vip(vip("backup", "startup")));
+  CHECK(backup.fine);
+  CHECK(
+      backup.text ==
+      "fine: backup since 09:12:31Z (startup); active is 10.0.0.22; 3 of 3 backends ready, 1240 connections");
+}
+
+TEST_CASE("a VIP that nobody is known to hold, or two, is degradation") {
+  Json alone = vip("backup", "startup");
+  alone["peer"] = "";
+  const FirstLine nobody = first_line(with_vip(alone));
+  CHECK_FALSE(nobody.fine);
+  CHECK(nobody.text == "degraded: vip: backup since 09:12:31Z (startup), nobody is heard that holds it");
+  CHECK(first_line(with_vip(vip("init", ""))).text == "degraded: vip: init since 09:12:31Z");
+  Json contested = vip("active");
+  contested["contested"] = true;
+  CHECK(first_line(with_vip(contested)).text ==
+        "degraded: vip contested: active since 09:12:31Z (down_timer)");
+  contested["warning"] = "02:00:00:00:00:07 answers for 10.0.0.100, too";
+  const FirstLine two = first_line(with_vip(contested));
+  CHECK_FALSE(two.fine);
+  CHECK(two.text ==
+        "degraded: vip contested: active since 09:12:31Z (down_timer); 02:00:00:00:00:07 answers for "
+        "10.0.0.100, "
+        "too");
+}
+
+TEST_CASE("a VIP in fault is DOWN, before everything else that is wrong") {
+  Json json = with_vip(vip("fault", "eth0 has no carrier"));
+  CHECK(first_line(json).text == "DOWN: vip in fault since 09:12:31Z: eth0 has no carrier");
+  json["services"].push_back(service("join", {backend("a", "dead")}, false));
+  CHECK(first_line(json).text ==
+        "DOWN: vip in fault since 09:12:31Z: eth0 has no carrier; join: no usable backend (1 dead)");
+  CHECK_FALSE(first_line(json).fine);
+}
+
+TEST_CASE("the VIP has its line, and the active one the note that it cannot see its standby") {
+  CHECK(vip_lines(vip("active")) ==
+        "vip 10.0.0.100/24, 10.0.0.101/24 on eth0: active since 09:12:31Z (down_timer), router id 42, "
+        "priority 100, "
+        "heard 10.0.0.22 at 09:12:30Z\n"
+        "  note: the standby cannot be seen by VRRP; watch its `up` in Prometheus\n");
+  Json backup = vip("backup", "startup");
+  backup["peer"] = "";
+  backup["warning"] = "10.0.0.22 has other addresses";
+  CHECK(vip_lines(backup) ==
+        "vip 10.0.0.100/24, 10.0.0.101/24 on eth0: backup since 09:12:31Z (startup), router id 42, priority "
+        "100, no "
+        "peer heard\n"
+        "  warning: 10.0.0.22 has other addresses\n");
+}
+
 TEST_CASE("a backend that is not ready is degradation, whatever its state") {
   for (const char* state : {"unknown", "not_ready", "dead", "drained"}) {
     const FirstLine line =

@@ -25,7 +25,7 @@ TEST_CASE("the daemon's own keys are taken over") {
 admin: {listen: ["10.0.0.1:9643", "[::1]:9643"], allow: [10.0.0.0/8]}
 control_socket: {path: /tmp/c, mode: 0660, group: adm}
 user: "1000"
-workers: 64
+workers: 8
 log: {level: debug, format: json}
 )"));
   CHECK(config.admin.listen.size() == 2);
@@ -34,7 +34,7 @@ log: {level: debug, format: json}
   CHECK(config.control_socket.mode == 0660);
   CHECK(config.control_socket.group == "adm");
   CHECK(config.user == "1000");
-  CHECK(config.workers == 64U);
+  CHECK(config.workers == 8U);
   CHECK(config.log.level == LogLevelConfig::Debug);
   CHECK(config.log.json);
 }
@@ -78,8 +78,9 @@ TEST_CASE("what the daemon's own keys must not say") {
        "numeric id"},
       {"user: \"a:b\"",
        "1:7: user: \"a:b\" is not a user, allowed: a name of at most 32 characters, or a numeric id"},
-      {"workers: 0", "1:10: workers: \"0\" is not a number of workers, allowed: auto, 1 to 64"},
-      {"workers: many", "1:10: workers: \"many\" is not a number of workers, allowed: auto, 1 to 64"},
+      {"workers: 0", "1:10: workers: \"0\" is not a number of workers, allowed: auto, 1 to 8"},
+      {"workers: 9", "1:10: workers: \"9\" is not a number of workers, allowed: auto, 1 to 8"},
+      {"workers: many", "1:10: workers: \"many\" is not a number of workers, allowed: auto, 1 to 8"},
       {"log: {level: trace}", "1:14: log.level: \"trace\" is unknown, allowed: debug, info, warn, error"},
       {"log: {format: xml}", "1:15: log.format: \"xml\" is unknown, allowed: text, json"},
       {"log: {level: [info]}", "1:14: log.level: must be a single value, not a list"},

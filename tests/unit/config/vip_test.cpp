@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "config/listen_addresses.h"
 #include "tests/unit/config/yaml_text.h"
 
 namespace vipward::config_test {
@@ -145,6 +146,61 @@ TEST_CASE("what a VIP must not say") {
   }
   CHECK(errors_of(with_top_keys("vip: 10.0.0.1")) == "f:1:6: vip: must be a mapping, not a single value");
   CHECK(errors_of(with_top_keys("vip: null")) == "f:1:6: vip: must not be empty");
+}
+
+TEST_CASE("an address outlives three intervals, or it would be gone while its holder is well") {
+  const std::string a = "addresses: [10.0.0.100/24], ";
+  const auto error = [&](const std::string& keys) { return errors_of(with_vip_keys(a + keys)); };
+  CHECK(error("advertise_interval: 1s, address_lifetime: 3s").empty());
+  CHECK(error("advertise_interval: 1s, address_lifetime: 0s").empty());
+  CHECK(error("advertise_interval: 40s, address_lifetime: auto").empty());
+  CHECK(error("address_lifetime: 1s").empty());
+  CHECK(error("advertise_interval: 1s, address_lifetime: 2s") ==
+        "f:1:77: vip.address_lifetime: 2s is shorter than three times advertise_interval (1s), allowed: "
+        "auto, 0s, 3s to "
+        "1h");
+  CHECK(error("advertise_interval: 340ms, address_lifetime: 1s") ==
+        "f:1:80: vip.address_lifetime: 1s is shorter than three times advertise_interval (340ms), allowed: "
+        "auto, 0s, 2s "
+        "to 1h");
+  CHECK(error("advertise_interval: 5ms, address_lifetime: 1s") ==
+        "f:1:55: vip.advertise_interval: 5ms is out of range, allowed: 10ms to 40.95s in steps of 10ms");
+}
+
+TEST_CASE("of a VIP, what is planned is told apart") {
+  const std::string peers = "peers: [10.0.0.21, 10.0.0.22]";
+  const auto planned = [](const std::string& keys) {
+    CHECK(errors_of(with_vip_keys(keys)).empty());
+    return planned_of(with_vip_keys(keys));
+  };
+  CHECK(planned("addresses: [10.0.0.100/24, 10.0.0.101/24], " + peers).empty());
+  CHECK(planned("addresses: [10.0.0.100/24], version: 3, v2_password_file: null, " + peers).empty());
+  CHECK(planned("addresses: [10.0.0.100/24], peers: [10.0.0.22]").empty());
+  const std::string multicast = " vip.peers: empty, which means multicast, is planned, not in this version";
+  CHECK(planned("addresses: [10.0.0.100/24]") == "f:1:6:" + multicast);
+  CHECK(planned("addresses: [10.0.0.100/24], peers: []") == "f:1:35:" + multicast);
+  CHECK(planned("addresses: [10.0.0.100/24, \"fd00::100/64\"], " + peers) ==
+        "f:1:34: vip.addresses[1]: IPv6 is planned, not in this version");
+  CHECK(planned("addresses: [10.0.0.100/24], peers: [\"fd00::21\"]") ==
+        "f:1:43: vip.peers[0]: IPv6 is planned, not in this version");
+  CHECK(planned("addresses: [10.0.0.100/24], peers: [10.0.0.21, 10.0.0.22, 10.0.0.23]") ==
+        "f:1:35: vip.peers: more than 2 are planned, not in this version");
+  CHECK(planned("addresses: [10.0.0.100/24], version: 2, v2_password_file: /p, " + peers) ==
+        "f:1:35: vip.version: 2 is planned, not in this version\n"
+        "f:1:47: vip.v2_password_file: planned, not in this version");
+  CHECK(planned_of(with_vip_keys("addresses: [10.0.0.100/24], peers: 7")).empty());
+  CHECK(planned_of(with_vip_keys("addresses: [10.0.0.100/24], peers: null")).empty());
+}
+
+TEST_CASE("a port on the VIP is that port on every address, in the order of the file") {
+  const Config config = config_of(
+      "services: [{listen: [10.0.0.21:1, vip:2, 10.0.0.21:3], backends: [10.0.0.11:1], health_check: "
+      "{protocol: "
+      "tcp}}]\nvip: {addresses: [10.0.0.100/24, 10.0.0.101/24], peers: [10.0.0.21, 10.0.0.22]}");
+  std::string all;
+  for (const SocketAddress& address : listen_addresses(config.services[0], config.vip))
+    all += address.to_string() + ' ';
+  CHECK(all == "10.0.0.21:1 10.0.0.100:2 10.0.0.101:2 10.0.0.21:3 ");
 }
 
 TEST_CASE("a port on the VIP clashes like the addresses it means") {

@@ -28,11 +28,13 @@ TEST_CASE("the words stand where the enumerators do") {
   CHECK(to_string(EndReason::ClientLeft) == "client_left");
   CHECK(to_string(EndReason::NoBackend) == "no_backend");
   CHECK(to_string(EndReason::BackendDead) == "backend_dead");
+  CHECK(to_string(EndReason::VipReleased) == "vip_released");
   CHECK(to_string(EndReason::Stopping) == "stopping");
   CHECK(static_cast<std::size_t>(EndReason::Stopping) + 1 == kEndReasons.size());
   CHECK(to_string(RejectReason::Limit) == "limit");
   CHECK(to_string(RejectReason::NoBackend) == "no_backend");
-  CHECK(static_cast<std::size_t>(RejectReason::NoBackend) + 1 == kRejectReasons.size());
+  CHECK(to_string(RejectReason::VipReleased) == "vip_released");
+  CHECK(static_cast<std::size_t>(RejectReason::VipReleased) + 1 == kRejectReasons.size());
 }
 
 }  // namespace

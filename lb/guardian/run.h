@@ -1,4 +1,5 @@
-// `vipward run`: configuration, limits, listeners, then ProxyApp until a signal. Main thread.
+// `vipward run`: configuration, rights, what can fail at a start, then GuardianApp until a signal. Main
+// thread.
 #pragma once
 
 #include <string>

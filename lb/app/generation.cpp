@@ -1,0 +1,169 @@
+#include "lb/app/generation.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <exception>
+#include <system_error>
+#include <utility>
+
+#include "config/load.h"
+#include "lb/app/capacity.h"
+#include "lb/log/log_options.h"
+#include "lb/version.h"
+
+namespace vipward {
+namespace {
+
+constexpr std::size_t kLongestConfig = 4 * 1024 * 1024;
+
+// Everything from the start on; nullopt leaves errno.
+std::optional<std::string> read_text(int fd) {
+  std::string text;
+  std::array<char, 16 * 1024> chunk;
+  while (text.size() <= kLongestConfig) {
+    const ssize_t count = pread(fd, chunk.data(), chunk.size(), static_cast<off_t>(text.size()));
+    if (count < 0) return std::nullopt;
+    if (count == 0) return text;
+    text.append(chunk.data(), static_cast<std::size_t>(count));
+  }
+  errno = EFBIG;
+  return std::nullopt;
+}
+
+Log::Options log_options_to(const LogConfig& config, int fd) {
+  Log::Options options = log_options(config);
+  options.fd = fd;
+  return options;
+}
+
+}  // namespace
+
+Generation::Generation(Fd channel, Options options)
+    : options_(options),
+      guardian_(loop_, std::move(channel),
+                {.on_message = [this](channel::ToProxy message) { on_message(std::move(message)); },
+                 .on_closed = [this] { on_channel_lost("it is gone"); },
+                 .on_malformed = [this] { on_channel_lost("it says what makes no sense"); },
+                 .on_descriptors_lost = [this] { on_descriptors_lost(); }}) {}
+
+Generation::~Generation() = default;
+
+int Generation::run() {
+  loop_.run();
+  // Connections of the admin pages end with it.
+  app_.reset();
+  return exit_code_.value_or(1);
+}
+
+void Generation::on_message(channel::ToProxy message) {
+  if (exit_code_) return;
+  std::visit([this](auto& of_kind) { on(of_kind); }, message);
+}
+
+void Generation::on(channel::Setup& setup) {
+  if (app_) return refuse("Setup");
+  vitals_ = channel::VitalsPage::map(std::move(setup.vitals));
+  if (!vitals_) return fail({"the page for signs of life is not what it should be"});
+  const auto text = read_text(setup.config_text.get());
+  if (!text) return fail({setup.config_name + ": " + std::generic_category().message(errno)});
+  LoadResult loaded = parse_config(*text, setup.config_name);
+  if (!loaded.config) return fail(std::move(loaded.errors));
+  const std::uint32_t capacity = session_capacity(*loaded.config, options_.descriptor_limit);
+  log_.emplace(log_options_to(loaded.config->log, options_.log_fd));
+  log_start(*loaded.config, setup.generation, capacity);
+  app_.emplace(loop_, *log_, std::move(*loaded.config),
+               ProxyApp::Options{.generation = setup.generation, .capacity = capacity}, *vitals_,
+               [this](channel::ToGuardian message) { guardian_.send(std::move(message)); });
+}
+
+void Generation::log_start(const Config& config, std::uint64_t generation, std::uint32_t capacity) {
+  log_->info("proxy starting", {{"generation", generation},
+                                {"version", version()},
+                                {"revision", revision()},
+                                {"config_hash", config.hash},
+                                {"descriptor_limit", options_.descriptor_limit},
+                                {"connections_limit", capacity}});
+  for (const ServiceConfig& service : config.services) {
+    if (service.max_connections <= capacity) continue;
+    log_->warn("max_connections is more than the descriptor limit allows, beyond it clients wait",
+               {{"service", service.name},
+                {"max_connections", service.max_connections},
+                {"descriptors_allow", capacity}});
+  }
+}
+
+void Generation::on(channel::ServiceListeners& message) {
+  if (!app_ || !app_->add_listeners(std::move(message))) refuse("ServiceListeners");
+}
+
+void Generation::on(channel::AdminListeners& message) {
+  if (!app_ || !app_->add_admin_listeners(std::move(message))) refuse("AdminListeners");
+}
+
+void Generation::on(channel::CheckFiles& message) {
+  if (!app_ || !app_->take_files(message)) refuse("CheckFiles");
+}
+
+void Generation::on(channel::Serve&) {
+  if (!app_ || app_->is_serving()) return refuse("Serve");
+  // Threads, epoll descriptors: what only a start can lack.
+  try {
+    if (auto problems = app_->start(); !problems.empty()) fail(std::move(problems));
+  } catch (const std::exception& error) {
+    fail({error.what()});
+  }
+}
+
+void Generation::on(channel::GuardianStatus& message) {
+  if (!app_) return refuse("GuardianStatus");
+  app_->set_guardian_status(std::move(message));
+}
+
+void Generation::on(channel::VipReleased&) {
+  if (!app_) return refuse("VipReleased");
+  app_->release();
+}
+
+void Generation::on(channel::HttpConnection& message) {
+  if (!app_) return refuse("HttpConnection");
+  app_->adopt(std::move(message.socket));
+}
+
+void Generation::on(channel::Stop& message) {
+  if (app_) {
+    log_->info("stopping, every client is reset",
+               {{"signal", message.reason}, {"connections", app_->sessions()}});
+  }
+  end(0);
+}
+
+void Generation::on_channel_lost(std::string_view why) {
+  if (exit_code_) return;
+  if (app_) {
+    log_->error("no guardian, every client is reset", {{"reason", why}, {"connections", app_->sessions()}});
+  }
+  end(1);
+}
+
+void Generation::on_descriptors_lost() {
+  if (log_) log_->warn("no descriptor was left for what the guardian sent");
+}
+
+void Generation::fail(std::vector<std::string> problems) {
+  guardian_.send(channel::Failed{.problems = std::move(problems)});
+  end(1);
+}
+
+void Generation::refuse(std::string_view message) {
+  if (log_) log_->error("message of the guardian out of turn, ignored", {{"message", message}});
+}
+
+void Generation::end(int exit_code) {
+  exit_code_ = exit_code;
+  if (app_) app_->stop();
+  loop_.stop();
+}
+
+}  // namespace vipward

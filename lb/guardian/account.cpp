@@ -1,0 +1,47 @@
+#include "lb/guardian/account.h"
+
+#include <grp.h>
+#include <pwd.h>
+
+#include <charconv>
+#include <stdexcept>
+
+namespace vipward {
+namespace {
+
+std::optional<id_t> parse_id(const std::string& text) {
+  id_t id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return id;
+}
+
+}  // namespace
+
+Account find_account(const std::string& user) {
+  const std::optional<id_t> id = parse_id(user);
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): there is no other thread yet
+  const passwd* entry = id ? getpwuid(*id) : getpwnam(user.c_str());
+  if (entry == nullptr && !id) {
+    throw std::runtime_error("user: there is no user " + user +
+                             "; create it with useradd --system --no-create-home --shell /usr/sbin/nologin " +
+                             user + ", or name another one with the key user");
+  }
+  const Account account = entry != nullptr ? Account{.user = entry->pw_uid, .group = entry->pw_gid}
+                                           : Account{.user = *id, .group = *id};
+  if (account.user == 0) {
+    throw std::runtime_error("user: " + user + " is root, allowed: a user without rights, such as vipward");
+  }
+  return account;
+}
+
+gid_t find_group(const std::string& group) {
+  const std::optional<id_t> id = parse_id(group);
+  if (id) return *id;
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): there is no other thread yet
+  const struct group* entry = getgrnam(group.c_str());
+  if (entry == nullptr) throw std::runtime_error("control_socket.group: there is no group " + group);
+  return entry->gr_gid;
+}
+
+}  // namespace vipward

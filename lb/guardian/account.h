@@ -1,0 +1,22 @@
+// The user that the proxy becomes, as ids. Looked up once, before any other thread could ask for one.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+
+namespace vipward {
+
+struct Account {
+  uid_t user = 0;
+  gid_t group = 0;  // the user's own, no supplementary ones
+};
+
+// `user`: a name, or a numeric id whose group is the same number unless the account is known. Throws
+// std::runtime_error that says how to mend it; root is refused: the proxy speaks with strangers.
+Account find_account(const std::string& user);
+// Of a group, a name or a numeric id. Throws std::runtime_error.
+gid_t find_group(const std::string& group);
+
+}  // namespace vipward

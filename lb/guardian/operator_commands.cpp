@@ -1,0 +1,92 @@
+#include "lb/guardian/operator_commands.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace vipward {
+namespace {
+
+// Three of the longest intervals and what comes on top; the client waits a little longer.
+constexpr std::chrono::seconds kLongestWait{140};
+
+constexpr const char* kNoVip = "there is no vip section in the configuration, nothing to release";
+
+std::string milliseconds_text(Duration duration) {
+  const auto tenths = std::chrono::duration_cast<std::chrono::microseconds>(duration).count() / 100;
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " ms";
+}
+
+}  // namespace
+
+OperatorCommands::OperatorCommands(Loop& loop, Log& log, VirtualRouter* router,
+                                   std::function<void()> reconsider)
+    : loop_(loop), log_(log), router_(router), reconsider_(std::move(reconsider)) {}
+
+void OperatorCommands::release(ReleaseRequest request, CommandReply reply) {
+  if (router_ == nullptr) return reply.fail(kNoVip);
+  if (pending_) return reply.fail("a release is under way");
+  const TimePoint now = loop_.now();
+  const bool was_active = router_->state() == VipState::Active;
+  hold_.begin(now, request.limit);
+  log_.info("release asked for by the operator", {{"active", was_active}});
+  if (was_active) pending_.emplace(Pending{.reply = std::move(reply), .since = now});
+  reconsider_();
+  if (pending_ && router_->state() == VipState::Active) {
+    Pending refused = std::move(*std::exchange(pending_, std::nullopt));
+    end_hold("the address is held as the last resort");
+    return refused.reply.fail("this host holds the address as the last resort: " + router_->report().reason);
+  }
+  if (was_active) return;
+  const VipReport report = router_->report();
+  reply.succeed("this host does not hold the address (" + std::string(to_string(report.state)) +
+                "), and is no candidate until resume" + (request.limit ? " or its time is over" : ""));
+}
+
+void OperatorCommands::resume(CommandReply reply) {
+  if (router_ == nullptr) return reply.fail(kNoVip);
+  if (!hold_.is_active()) return reply.succeed("this host is a candidate already");
+  end_hold("resume");
+  reply.succeed("this host is a candidate again");
+}
+
+std::optional<TimePoint> OperatorCommands::next_deadline() const {
+  if (!pending_) return hold_.ends_at();
+  const TimePoint answer_by = pending_->since + kLongestWait;
+  return hold_.ends_at() ? std::min(*hold_.ends_at(), answer_by) : answer_by;
+}
+
+void OperatorCommands::end_hold(const char* why) {
+  hold_.end();
+  log_.info("released no longer", {{"cause", why}});
+  reconsider_();
+}
+
+void OperatorCommands::look() {
+  if (router_ == nullptr) return;
+  if (pending_) {
+    const TimePoint now = loop_.now();
+    if (const auto claim = router_->claimed_since(pending_->since)) {
+      const Duration taken = claim->at - pending_->since;
+      Pending done = std::move(*std::exchange(pending_, std::nullopt));
+      log_.info("release complete", {{"peer", claim->source.to_string()}, {"duration_seconds", taken}});
+      done.reply.succeed("released, " + claim->source.to_string() + " took over within " +
+                         milliseconds_text(taken));
+    } else if (router_->state() == VipState::Active) {
+      Pending failed = std::move(*std::exchange(pending_, std::nullopt));
+      failed.reply.fail("nobody took over within " + milliseconds_text(now - failed.since) +
+                        ", this host has taken the address back");
+    } else if (now >= pending_->since + kLongestWait) {
+      Pending failed = std::move(*std::exchange(pending_, std::nullopt));
+      failed.reply.fail("nobody took over within " + milliseconds_text(now - failed.since) +
+                        ", and this host cannot take the address back: " + router_->report().reason);
+    }
+  }
+  if (!hold_.is_active()) return;
+  if (hold_.expire(loop_.now())) {
+    end_hold("time over");
+  } else if (router_->state() == VipState::Active) {
+    end_hold("nobody else was heard");
+  }
+}
+
+}  // namespace vipward

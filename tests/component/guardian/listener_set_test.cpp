@@ -1,0 +1,205 @@
+// The listeners: how many there are, that the VIP's can be refused and served again without touching the
+// others, and that what happens to them from outside is found.
+#include "lb/guardian/listener_set.h"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "lb/channel/messages.h"
+#include "lb/net/socket.h"
+#include "tests/component/app/captured_log.h"
+#include "tests/component/app/reserved_port.h"
+
+namespace vipward::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+ListenConfig at(const SocketAddress& address) {
+  return {.address = address, .port = address.port()};
+}
+
+// One service on a VIP, which is this host's own loopback, on another address of it, and on all.
+struct Rig {
+  Rig() {
+    VipConfig vip;
+    vip.addresses = {*Cidr::parse("127.0.0.2/32")};
+    config.vip = vip;
+    ServiceConfig service;
+    service.name = "api";
+    service.listen = {at(on_vip.address()), at(beside.address())};
+    config.services.push_back(service);
+    service.name = "wide";
+    service.listen = {at(everywhere.address())};
+    config.services.push_back(service);
+    config.admin.listen = {admin.address()};
+  }
+
+  const ReservedPort on_vip{"127.0.0.2"};
+  const ReservedPort beside{"127.0.0.1"};
+  const ReservedPort everywhere{"0.0.0.0"};
+  const ReservedPort admin{"127.0.0.1"};
+  Config config;
+  CapturedLog log;
+};
+
+// A client's connection; the kernel completes it without anybody accepting.
+class Client {
+ public:
+  explicit Client(const SocketAddress& address) : socket_(open_tcp(AF_INET)) {
+    error_ = start_connect(socket_.get(), address);
+    pollfd ready{.fd = socket_.get(), .events = POLLOUT, .revents = 0};
+    if (error_ == EINPROGRESS) error_ = poll(&ready, 1, 20'000) == 1 ? take_error(socket_.get()) : ETIMEDOUT;
+  }
+  // 0: it is connected.
+  int error() const { return error_; }
+  bool is_untouched() const {
+    char byte = 0;
+    return recv(socket_.get(), &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
+  }
+  bool is_reset() const {
+    pollfd ready{.fd = socket_.get(), .events = POLLIN, .revents = 0};
+    char byte = 0;
+    return poll(&ready, 1, 20'000) == 1 && recv(socket_.get(), &byte, 1, MSG_DONTWAIT) < 0 &&
+           errno == ECONNRESET;
+  }
+  SocketAddress local() const { return SocketAddress::local_of(socket_.get()); }
+
+ private:
+  Fd socket_;
+  int error_ = 0;
+};
+
+// Whether `client` waits in one of these.
+bool is_accepted_from(const std::vector<Fd>& sockets, const Client& client) {
+  return std::ranges::any_of(sockets, [&](const Fd& socket) {
+    SocketAddress peer;
+    const Fd accepted = accept_from(socket.get(), peer);
+    return accepted && peer == client.local();
+  });
+}
+
+SocketAddress with_port(const std::string& ip, const ReservedPort& port) {
+  return {*IpAddress::parse(ip), port.address().port()};
+}
+
+TEST_CASE("every address of a service has its eight sockets, an admin address has one") {
+  Rig rig;
+  const ListenerSet listeners(rig.config, rig.log.log());
+  REQUIRE(listeners.services().size() == 3);
+  const SocketAddress expected[] = {rig.on_vip.address(), rig.beside.address(), rig.everywhere.address()};
+  for (std::size_t i = 0; i < 3; ++i) {
+    CAPTURE(i);
+    const ListenerSet::Group& group = listeners.services()[i];
+    CHECK(group.address == expected[i]);
+    CHECK(group.service == (i < 2 ? 0 : 1));
+    CHECK(group.address_index == (i == 1 ? 1 : 0));
+    CHECK(group.on_vip == (i == 0));
+    REQUIRE(group.sockets.size() == channel::kListenersPerAddress);
+    for (const Fd& socket : group.sockets) {
+      CHECK(is_listening(socket.get()));
+      CHECK(SocketAddress::local_of(socket.get()) == expected[i]);
+    }
+  }
+  REQUIRE(listeners.admin().size() == 1);
+  CHECK(SocketAddress::local_of(listeners.admin().front().get()) == rig.admin.address());
+  CHECK(rig.log.wait_for("listening service=admin address=" + rig.admin.text()));
+  CHECK(rig.log.count("listening service=api address=" + rig.on_vip.text()) == 1);
+}
+
+TEST_CASE("an address in use is an error that names it") {
+  Rig rig;
+  const Fd other = rig.beside.listen();
+  CHECK_THROWS_WITH(ListenerSet(rig.config, rig.log.log()),
+                    ("cannot listen on " + rig.beside.text() + ": Address already in use").c_str());
+}
+
+TEST_CASE(
+    "refusing on the VIPs resets who waits there and refuses who comes, until they are listened on again") {
+  Rig rig;
+  ListenerSet listeners(rig.config, rig.log.log());
+  std::vector<Client> queued;
+  // Enough that they are spread over several sockets.
+  for (int i = 0; i < 32; ++i) queued.emplace_back(rig.on_vip.address());
+  const Client beside(rig.beside.address());
+  const Client everywhere(with_port("127.0.0.2", rig.everywhere));
+  listeners.refuse_on_vips();
+  for (const Client& client : queued) {
+    CHECK(client.error() == 0);
+    CHECK(client.is_reset());
+  }
+  for (int i = 0; i < 16; ++i) CHECK(Client(rig.on_vip.address()).error() == ECONNREFUSED);
+  CHECK(beside.is_untouched());
+  CHECK(everywhere.is_untouched());
+  CHECK(Client(rig.beside.address()).error() == 0);
+  CHECK(Client(with_port("127.0.0.2", rig.everywhere)).error() == 0);
+
+  listeners.listen_again();
+  for (int i = 0; i < 16; ++i) {
+    const Client client(rig.on_vip.address());
+    CHECK(client.error() == 0);
+    CHECK(is_accepted_from(listeners.services()[0].sockets, client));
+  }
+  CHECK(beside.is_untouched());
+  CHECK(everywhere.is_untouched());
+  CHECK(listeners.check());
+  CHECK(rig.log.count("closed from outside") == 0);
+}
+
+TEST_CASE("closing all refuses on every address of a service") {
+  Rig rig;
+  ListenerSet listeners(rig.config, rig.log.log());
+  const Client queued(rig.beside.address());
+  listeners.close_all();
+  CHECK(queued.is_reset());
+  for (const ReservedPort* port : {&rig.on_vip, &rig.beside}) {
+    CHECK(Client(port->address()).error() == ECONNREFUSED);
+  }
+  CHECK(Client(with_port("127.0.0.1", rig.everywhere)).error() == ECONNREFUSED);
+}
+
+TEST_CASE("a listener that is closed from outside listens again after the next look, and the log says so") {
+  Rig rig;
+  ListenerSet listeners(rig.config, rig.log.log());
+  CHECK(listeners.check());
+  const ListenerSet::Group& group = listeners.services()[1];
+  for (const Fd& socket : group.sockets) shutdown(duplicate_of(socket.get()).get(), SHUT_RDWR);
+  REQUIRE(Client(group.address).error() == ECONNREFUSED);
+  CHECK(listeners.check());
+  CHECK(listeners.lost().empty());
+  const Client client(group.address);
+  CHECK(client.error() == 0);
+  CHECK(is_accepted_from(group.sockets, client));
+  CHECK(listeners.check());
+  CHECK(rig.log.wait_for("warn  a listener had been closed from outside, it listens again address=" +
+                         rig.beside.text()));
+  CHECK(rig.log.count("closed from outside") == 1);
+}
+
+TEST_CASE("a listener that cannot be repaired is named, and said once") {
+  Rig rig;
+  ListenerSet listeners(rig.config, rig.log.log());
+  const Fd& socket = listeners.services()[0].sockets[3];
+  const Fd before = socket.duplicate();
+  // What cannot listen stands in for it.
+  const Fd datagrams(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  REQUIRE(dup3(datagrams.get(), socket.get(), O_CLOEXEC) == socket.get());
+  CHECK_FALSE(listeners.check());
+  CHECK_FALSE(listeners.check());
+  CHECK(listeners.lost() == rig.on_vip.text());
+  CHECK(rig.log.wait_for("error a listener is lost, its clients are refused address=" + rig.on_vip.text()));
+
+  REQUIRE(dup3(before.get(), socket.get(), O_CLOEXEC) == socket.get());
+  CHECK(listeners.check());
+  CHECK(listeners.lost().empty());
+  CHECK(rig.log.count("a listener is lost") == 1);
+}
+
+}  // namespace
+}  // namespace vipward::test

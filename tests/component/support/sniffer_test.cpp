@@ -1,0 +1,113 @@
+#include "tests/support/sniffer.h"
+
+#include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+
+#include "tests/support/http_client.h"
+#include "tests/support/wait.h"
+
+namespace vipward::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+// The VRRP part of a captured keepalived advert: version 3, VRID 51, priority 150, 100 cs, 10.99.0.100.
+constexpr std::array<std::uint8_t, 12> kAdvert{0x31, 0x33, 0x96, 0x01, 0x00, 0x64,
+                                               0x42, 0xac, 0x0a, 0x63, 0x00, 0x64};
+
+void send_advert(const Host& from, const Host& to) {
+  from.call([&] {
+    const Fd socket(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, 112));
+    REQUIRE(socket);
+    const int ttl = 255;
+    REQUIRE(setsockopt(socket.get(), IPPROTO_IP, IP_TTL, &ttl, sizeof ttl) == 0);
+    sockaddr_storage target{};
+    const socklen_t size = to.address(0).to_sockaddr(target);
+    REQUIRE(sendto(socket.get(), kAdvert.data(), kAdvert.size(), 0, reinterpret_cast<sockaddr*>(&target),
+                   size) == static_cast<ssize_t>(kAdvert.size()));
+  });
+}
+
+// Nobody listens: a refusal is an answer.
+bool is_reached(const Host& from, const IpAddress& address) {
+  return from.call([&] {
+    return HttpClient({.address = {address, 6443}, .limit = 1s}).connect() == ClientError::Refused;
+  });
+}
+
+TEST_CASE("the sniffer keeps an advertisement once, with who sent it and when") {
+  Network net;
+  Host one = net.host("one");
+  const Host two = net.host("two");
+  const Sniffer sniffer(net);
+  const FrameTime before = FrameClock::now();
+  send_advert(one, two);
+  REQUIRE(wait_until([&] { return !sniffer.advertisements().empty(); }, 5s));
+
+  SUBCASE("when it arrives") {}
+  SUBCASE("also when it is dropped on its way") {
+    one.drop_protocol(112);
+    send_advert(one, two);
+    REQUIRE(wait_until([&] { return sniffer.advertisements().size() == 2; }, 5s));
+  }
+  for (const AdvertisementFrame& frame : sniffer.advertisements()) {
+    CHECK(frame.host == "one");
+    CHECK(frame.source == one.address());
+    CHECK(frame.destination == two.address());
+    CHECK(frame.ttl == 255);
+    CHECK(frame.version == 3);
+    CHECK(frame.vrid == 51);
+    CHECK(frame.priority == 150);
+    CHECK(frame.time >= before);
+    CHECK(frame.time <= FrameClock::now());
+  }
+  CHECK(sniffer.claims() == std::vector<std::string>{"one"});
+  CHECK(sniffer.advertisements_of(two).empty());
+  CHECK(sniffer.advertisements(FrameClock::now()).empty());
+}
+
+TEST_CASE("the sniffer keeps who asks for an address and who answers, and a neighbour cache can be read") {
+  Network net;
+  const Host one = net.host("one");
+  const Host two = net.host("two");
+  const Sniffer sniffer(net);
+  const IpAddress address = *IpAddress::parse("10.77.0.200");
+  CHECK_FALSE(two.has_address(address));
+  two.add_address(address);
+  CHECK(two.has_address(address));
+  CHECK(one.neighbour(address).empty());
+  CHECK(is_reached(one, address));
+  CHECK(one.neighbour(address) == two.mac());
+
+  const auto arps = sniffer.arps();
+  CHECK(std::ranges::any_of(arps, [&](const ArpFrame& frame) {
+    return frame.host == "one" && frame.operation == 1 && frame.sender_mac == one.mac() &&
+           frame.sender == one.address() && frame.target == address && !frame.is_gratuitous();
+  }));
+  CHECK(sniffer.claims_of(two, address).size() == 1);
+  CHECK(sniffer.claims_of(one, address).empty());
+  one.forget_neighbour(address);
+  CHECK(one.neighbour(address).empty());
+  two.remove_address(address);
+  CHECK_FALSE(two.has_address(address));
+}
+
+TEST_CASE("an isolated host keeps its carrier and reaches nobody until it rejoins") {
+  Network net;
+  const Host one = net.host("one");
+  Host two = net.host("two");
+  const auto reaches = [&] { return is_reached(one, two.address()); };
+  CHECK(reaches());
+  two.isolate();
+  CHECK_FALSE(reaches());
+  CHECK(two.run({"cat", "/sys/class/net/eth0/carrier"}).standard_output == "1\n");
+  two.rejoin();
+  CHECK(wait_until(reaches, 10s));
+}
+
+}  // namespace
+}  // namespace vipward::test
