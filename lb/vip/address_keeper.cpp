@@ -52,7 +52,9 @@ AddressKeeper::LeftOvers AddressKeeper::remove_left_overs() {
     } else if (error != EADDRNOTAVAIL && error != ENODEV) {
       result.problem = failure("cannot remove " + here.address.to_string() + " from " + link->name, error);
     }
-    const bool is_in_place = is_own && link->name == settings_.interface;
+    // One that somebody else put there, keepalived above all, says nothing about who had it last.
+    const bool is_ours = here.protocol == kAddressProtocolVrrp || is_recorded(here, link->name, recorded);
+    const bool is_in_place = is_own && is_ours && link->name == settings_.interface;
     if (is_in_place && links_.table().is_usable(link->name)) result.were_usable = true;
   }
   if (!result.problem) record(false);

@@ -37,7 +37,7 @@ class AddressKeeper {
   // them. Start-up, before anything else; `links` is current.
   struct LeftOvers {
     std::vector<RecordedAddress> removed;
-    bool were_usable = false;  // one of the VIPs was on the interface, which is up with carrier: it was ours
+    bool were_usable = false;  // a VIP that we had set was on the interface, which is up with carrier
     std::optional<std::string> problem;
   };
   LeftOvers remove_left_overs();
