@@ -88,7 +88,7 @@ EstablishedClients::Tally EstablishedClients::tally_since(Clock::time_point mome
       ++tally.hanging;
       continue;
     }
-    ++(client.end == ClientError::Closed ? tally.closed : tally.reset);
+    ++(client.end == ClientError::Reset ? tally.reset : tally.closed);
     const auto after = std::chrono::duration_cast<microseconds>(client.ended - moment);
     tally.last_end = std::max(tally.last_end.value_or(after), after);
   }

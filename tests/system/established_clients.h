@@ -27,10 +27,10 @@ class EstablishedClients {
   // What became of them since a moment.
   struct Tally {
     unsigned reset = 0;
-    unsigned closed = 0;   // an end of stream, which looks complete
+    unsigned closed = 0;   // an end of stream, which looks complete, or any other end that is no reset
     unsigned hanging = 0;  // nothing: they do not know
     std::optional<std::chrono::microseconds> last_end{};
-    bool all_reset() const { return closed == 0 && hanging == 0; }
+    bool all_reset() const { return reset > 0 && closed == 0 && hanging == 0; }
   };
 
   // Connects them from the calling thread's network namespace; throws if one is not served.

@@ -65,7 +65,9 @@ TEST_CASE("a holder with the lower address whose adverts are lost gives way with
   const FrameTime before = FrameClock::now();
   pair.lb1().host().drop_protocol(kVrrp);
   CHECK_MESSAGE(pair.wait_for_holder(pair.lb2(), 3s), pair.holders_text());
-  for (const AdvertisementFrame& frame : pair.sniffer().advertisements_of(pair.lb1().host(), before)) {
+  const auto frames = pair.sniffer().advertisements_of(pair.lb1().host(), before);
+  REQUIRE_FALSE(frames.empty());
+  for (const AdvertisementFrame& frame : frames) {
     CHECK_FALSE(frame.is_release());
   }
   pair.lb1().host().stop_dropping();

@@ -27,7 +27,9 @@ TEST_CASE(
   CHECK(prober->longest_gap() < 2s);
   // HAProxy cannot tell them.
   CHECK(clients->tally_since({}).hanging == 25);
-  CHECK(pair.sniffer().claims(before).back() == "lb2");
+  const auto claims = pair.sniffer().claims(before);
+  REQUIRE_FALSE(claims.empty());
+  CHECK(claims.back() == "lb2");
   CHECK(pair.client().neighbour(EdgePair::vip()) == pair.lb2().host().mac());
   const auto arps = pair.sniffer().arps(before);
   const auto is_announcement = [](const ArpFrame& frame) {

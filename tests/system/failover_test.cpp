@@ -63,16 +63,23 @@ TEST_CASE("release resets every client, says who took over, and resume makes the
 
   const CommandResult resumed = daemon.command({"resume"});
   CHECK_MESSAGE(resumed.exit_code == 0, resumed.standard_error);
+  CHECK(resumed.standard_output == "this host is a candidate again\n");
   as_vipward(pair.lb2()).daemon().process().signal(SIGTERM);
   CHECK_MESSAGE(pair.wait_for_holder(pair.lb1(), 2s), pair.holders_text());
+  // At once, as a candidate does, not after a silence.
+  CHECK(daemon.process().wait_for_line("to=active cause=priority_zero", 2s));
 }
 
 TEST_CASE("a release without anybody to take over fails, and the host takes the VIP back") {
   EdgePair pair(Contender::Vipward);
   pair.start_alone(pair.lb1());
+  const FrameTime before = FrameClock::now();
   const CommandResult released = as_vipward(pair.lb1()).daemon().command({"release"});
   CHECK(released.exit_code == 1);
-  CHECK_FALSE(released.standard_error.empty());
+  CHECK_MESSAGE(contains(released.standard_error, "nobody took over within "), released.standard_error);
+  CHECK_MESSAGE(contains(released.standard_error, ", this host has taken the address back\n"),
+                released.standard_error);
+  CHECK(has_released(pair, pair.lb1(), before));
   CHECK_MESSAGE(pair.wait_until_served_by(pair.lb1(), 5s), pair.holders_text());
 }
 
@@ -84,7 +91,7 @@ TEST_CASE("SIGTERM hands the VIP to the peer, resets every client and ends with 
 
   Process& process = as_vipward(pair.lb1()).daemon().process();
   process.signal(SIGTERM);
-  CHECK(process.wait(2s) == 0);
+  CHECK(process.wait(5s) == 0);
   CHECK_MESSAGE(pair.wait_for_holder(pair.lb2(), 2s), pair.holders_text());
   CHECK(pair.wait_until_served_by(pair.lb2(), 2s));
   CHECK(traffic.clients->wait_until_ended(2s));

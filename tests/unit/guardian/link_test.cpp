@@ -10,7 +10,7 @@
 namespace vipward {
 namespace {
 
-TEST_CASE("the guardian links no TLS, HTTP, metrics or JSON library") {
+TEST_CASE("the guardian links no TLS, HTTP or metrics library") {
   // So that the linker cannot leave the part out.
   CHECK(run("/nonexistent/vipward.yaml") == 1);
   std::ifstream maps("/proc/self/maps");
