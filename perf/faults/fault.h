@@ -1,5 +1,4 @@
-// What is done to the holder, and the bars that vipward has to meet for it. The list is the table of the
-// README's claims, in its order.
+// What is done to the holder, and the bars that vipward has to meet for it.
 #pragma once
 
 #include <chrono>

@@ -24,7 +24,8 @@ struct Options {
   bool with_long = false;
   std::string output{};
 
-  bool is_whole() const { return faults.empty() && contenders.empty(); }
+  // Fit to be kept.
+  bool is_whole() const { return faults.empty() && contenders.empty() && rounds >= 5; }
 };
 
 std::vector<std::string> fault_names() {

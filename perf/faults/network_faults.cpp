@@ -75,7 +75,7 @@ std::optional<Outcome> third_host(test::Contender contender) {
   if (claimed) outcome.figures.emplace_back("ms until its announcement was noticed", claimed->count());
   outcome.note = std::string(silent ? "" : "not noticed while it only answers") +
                  (claimed ? "" : "; its announcement not noticed either");
-  if (!silent && !claimed) outcome.complaints.emplace_back("not detected");
+  if (!silent || !claimed) outcome.complaints.emplace_back("not detected");
   return outcome;
 }
 
