@@ -6,6 +6,7 @@ std::string VipwardEdge::config() const {
   ConfigText text;
   text.service = {{"listen", "[\"" + SocketAddress(settings_.vip, settings_.port).to_string() + "\"]"},
                   {"access_log", "false"}};
+  for (const auto& [key, value] : service_keys_) text.service[key] = value;
   for (std::size_t i = 0; i < settings_.backends.size(); ++i) {
     text.backends["master-" + std::to_string(i + 1)] = settings_.backends[i].to_string();
   }

@@ -25,11 +25,14 @@ class VipwardEdge : public EdgeHost {
   Daemon& daemon() { return *daemon_; }
   // What `vip:` holds besides, or instead of, what the settings say; for the next start().
   void set_vip_key(const std::string& key, const std::string& value) { vip_keys_[key] = value; }
+  // The same for the service: {"listen", "vip:6443"}.
+  void set_service_key(const std::string& key, const std::string& value) { service_keys_[key] = value; }
   std::string config() const;
 
  private:
   TempDir folder_;
   std::map<std::string, std::string> vip_keys_;
+  std::map<std::string, std::string> service_keys_;
   std::optional<Daemon> daemon_;
 };
 
