@@ -45,7 +45,7 @@ ControlRequest parse_control_request(std::string_view line) {
 }
 
 struct ControlServer::Client {
-  Client(Loop& loop, Fd accepted, std::function<void(Client&)> on_readable)
+  Client(Loop& loop, Fd accepted, const std::function<void(Client&)>& on_readable)
       : socket(std::move(accepted)),
         since(loop.now()),
         poll(loop, socket.get(), [this, on_readable](Poll::Ready) { on_readable(*this); }) {

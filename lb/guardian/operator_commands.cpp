@@ -29,17 +29,18 @@ void OperatorCommands::release(ReleaseRequest request, CommandReply reply) {
   const bool was_active = router_->state() == VipState::Active;
   hold_.begin(now, request.limit);
   log_.info("release asked for by the operator", {{"active", was_active}});
-  if (was_active) pending_.emplace(Pending{.reply = std::move(reply), .since = now});
-  reconsider_();
-  if (pending_ && router_->state() == VipState::Active) {
-    Pending refused = std::move(*std::exchange(pending_, std::nullopt));
-    end_hold("the address is held as the last resort");
-    return refused.reply.fail("this host holds the address as the last resort: " + router_->report().reason);
+  if (!was_active) {
+    reconsider_();
+    return reply.succeed("this host does not hold the address (" + std::string(to_string(router_->state())) +
+                         "), and is no candidate until resume" +
+                         (request.limit ? " or its time is over" : ""));
   }
-  if (was_active) return;
-  const VipReport report = router_->report();
-  reply.succeed("this host does not hold the address (" + std::string(to_string(report.state)) +
-                "), and is no candidate until resume" + (request.limit ? " or its time is over" : ""));
+  pending_.emplace(Pending{.reply = std::move(reply), .since = now});
+  reconsider_();
+  if (!pending_ || router_->state() != VipState::Active) return;
+  Pending refused = std::move(*std::exchange(pending_, std::nullopt));
+  end_hold("the address is held as the last resort");
+  refused.reply.fail("this host holds the address as the last resort: " + router_->report().reason);
 }
 
 void OperatorCommands::resume(CommandReply reply) {

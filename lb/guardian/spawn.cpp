@@ -44,7 +44,7 @@ bool limit_rights() {
   if (moved && alone && harmless) {
     sigset_t none;
     sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, nullptr);
+    pthread_sigmask(SIG_SETMASK, &none, nullptr);
     char name[] = "vipward";
     char command[] = "proxy";
     char* const arguments[] = {name, command, nullptr};
