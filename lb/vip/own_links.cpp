@@ -49,14 +49,14 @@ std::optional<IpAddress> OwnLinks::source(const LinkTable& table) const {
 }
 
 std::string OwnLinks::interface_fault(const LinkTable& table) const {
-  const std::string fault = link_fault(table, interface_);
+  std::string fault = link_fault(table, interface_);
   if (!fault.empty() || source(table)) return fault;
   return "interface " + interface_ + " has no address in the subnet of " + vips_.front().to_string();
 }
 
 std::string OwnLinks::tracked_fault(const LinkTable& table) const {
   for (const std::string& name : tracked_) {
-    const std::string fault = link_fault(table, name);
+    std::string fault = link_fault(table, name);
     if (!fault.empty()) return "tracked " + fault;
   }
   return "";
