@@ -4,9 +4,7 @@
 #include <numeric>
 
 namespace vipward::config {
-namespace {
 
-// Insertions, deletions, substitutions and swapped neighbours, each counted once (optimal string alignment).
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> before(b.size() + 1);
   std::vector<std::size_t> last(b.size() + 1);
@@ -25,6 +23,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   }
   return last[b.size()];
 }
+
+namespace {
 
 constexpr std::size_t kMostSlips = 3;
 

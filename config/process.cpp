@@ -75,7 +75,7 @@ void read_user(MappingReader& root, std::string& user) {
   }
 }
 
-void read_workers(MappingReader& root, std::optional<unsigned>& workers, Problems& planned) {
+void read_workers(MappingReader& root, std::optional<unsigned>& workers) {
   const auto value = root.take("workers");
   if (!value || value->is_word("auto")) return;
   const auto text = value->text();
@@ -87,9 +87,6 @@ void read_workers(MappingReader& root, std::optional<unsigned>& workers, Problem
     return;
   }
   workers = static_cast<unsigned>(*number);
-  if (*workers > 1) {
-    planned.add(root.key_position("workers"), "workers", "more than 1 is " + std::string(kPlanned));
-  }
 }
 
 void read_log(MappingReader& root, LogConfig& log) {
@@ -108,7 +105,7 @@ void read_process(MappingReader& root, Config& config, Findings& findings) {
   read_admin(root, config.admin, findings);
   read_control_socket(root, config.control_socket);
   read_user(root, config.user);
-  read_workers(root, config.workers, findings.planned);
+  read_workers(root, config.workers);
   read_log(root, config.log);
 }
 

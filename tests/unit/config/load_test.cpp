@@ -240,10 +240,9 @@ TEST_CASE("top-level keys that begin with x- are nobody's business, others are n
 }
 
 TEST_CASE("what is valid but not served yet is told apart") {
-  CHECK(planned_of(with_top_keys("workers: 2")) ==
-        "f:1:1: workers: more than 1 is planned, not in this version");
-  CHECK(planned_of(with_top_keys("workers: 1")).empty());
-  CHECK(planned_of(with_top_keys("workers: auto")).empty());
+  CHECK(planned_of(with_top_keys("vip: {addresses: [10.0.0.100/24]}")) ==
+        "f:1:6: vip.peers: empty, which means multicast, is planned, not in this version");
+  CHECK(planned_of(with_top_keys("workers: 2")).empty());
 }
 
 // The tests run in the repository's top folder.
