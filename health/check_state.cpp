@@ -24,6 +24,24 @@ std::optional<CheckState::Transition> CheckState::observe(const Observation& obs
                     .checks = std::max({ready_, no_answer_, failing_})};
 }
 
+void CheckState::save(BackendMemory& memory) const {
+  memory.state = state_;
+  memory.dead_cause = dead_cause_;
+  memory.since = since_;
+  memory.ready_row = ready_;
+  memory.no_answer_row = no_answer_;
+  memory.failing_row = failing_;
+}
+
+void CheckState::restore(const BackendMemory& memory) {
+  state_ = memory.state;
+  dead_cause_ = memory.dead_cause;
+  since_ = memory.since;
+  ready_ = memory.ready_row;
+  no_answer_ = memory.no_answer_row;
+  failing_ = memory.failing_row;
+}
+
 void CheckState::count(const Observation& observation) {
   const auto extend = [](int& row, bool fits) { row = fits ? std::min(row + 1, 1'000'000) : 0; };
   extend(ready_, observation.result == CheckResult::Ready);

@@ -18,6 +18,7 @@
 
 #include <optional>
 
+#include "health/memory.h"
 #include "health/snapshot.h"
 
 namespace vipward {
@@ -50,6 +51,9 @@ class CheckState {
   DeadCause dead_cause() const { return dead_cause_; }
   // Of the state; a change of the cause does not move it.
   TimePoint since() const { return since_; }
+  // What it goes by, as a part of a BackendMemory; and the same back, in another generation.
+  void save(BackendMemory& memory) const;
+  void restore(const BackendMemory& memory);
   // The last check was ready, but not yet enough of them in a row.
   bool is_rising() const { return ready_ > 0 && state_ != BackendState::Ready; }
 

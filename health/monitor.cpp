@@ -82,6 +82,14 @@ void HealthMonitor::on_connect_refused(BackendId backend) {
   services_.at(backend.service)->targets.at(backend.backend)->on_connect_refused();
 }
 
+BackendMemory HealthMonitor::memory(BackendId backend) const {
+  return services_.at(backend.service)->targets.at(backend.backend)->memory();
+}
+
+void HealthMonitor::restore(BackendId backend, const BackendMemory& memory) {
+  services_.at(backend.service)->targets.at(backend.backend)->restore(memory);
+}
+
 std::vector<std::vector<BackendHealth>> HealthMonitor::snapshot() const {
   std::vector<std::vector<BackendHealth>> result;
   for (const auto& service : services_) {

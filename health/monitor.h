@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "health/memory.h"
 #include "health/snapshot.h"
 #include "health/tls_material.h"
 #include "lb/event/loop.h"
@@ -36,6 +37,11 @@ class HealthMonitor {
   void on_connect_refused(BackendId backend);
   // By position: result[service][backend].
   std::vector<std::vector<BackendHealth>> snapshot() const;
+  // For the next generation's monitor; and what that of the last one had, best before start(): checks then go
+  // on in their rhythm. on_change is called for it. Nothing is restored of a backend that is checked in
+  // another way now, or has a result already.
+  BackendMemory memory(BackendId backend) const;
+  void restore(BackendId backend, const BackendMemory& memory);
 
  private:
   struct Service;

@@ -4,6 +4,10 @@
 
 namespace vipward {
 
+void CheckSchedule::continue_from(TimePoint now, double chance) {
+  due_ = now + std::chrono::duration_cast<Duration>(timing_.interval * chance);
+}
+
 void CheckSchedule::on_started() {
   due_.reset();
 }

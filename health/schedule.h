@@ -19,6 +19,8 @@ class CheckSchedule {
   // The first check is due at `start`.
   CheckSchedule(Timing timing, TimePoint start) : timing_(timing), due_(start) {}
 
+  // Checks have been going on elsewhere: the next one is due within an interval; chance: 0 <= x < 1.
+  void continue_from(TimePoint now, double chance);
   // The check that was due runs from now on.
   void on_started();
   enum class Pace : std::uint8_t {

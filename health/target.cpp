@@ -1,5 +1,7 @@
 #include "health/target.h"
 
+#include "health/check_identity.h"
+
 namespace vipward {
 namespace {
 
@@ -40,6 +42,7 @@ HealthTarget::HealthTarget(const Surroundings& surroundings, const ServiceChecks
       on_change_(std::move(on_change)),
       on_answered_(std::move(on_answered)),
       plan_(plan_of(service.config, backend)),
+      checks_identity_(identity_of(service.config, backend.address)),
       state_({.rise = service.config.rise, .fall = service.config.fall}, loop_.now()),
       schedule_({.interval = service.config.interval,
                  .fast_interval = service.config.fast_interval,
@@ -51,6 +54,7 @@ HealthTarget::HealthTarget(const Surroundings& surroundings, const ServiceChecks
       durations_{Histogram(kCheckBounds), Histogram(kCheckBounds), Histogram(kCheckBounds)} {}
 
 void HealthTarget::start() {
+  started_ = true;
   arm();
 }
 
@@ -192,6 +196,37 @@ void HealthTarget::log_transition(const CheckState::Transition& transition) {
                 {"reason", reason_},
                 {"checks", transition.checks}});
   }
+}
+
+BackendMemory HealthTarget::memory() const {
+  BackendMemory memory;
+  memory.checks_identity = checks_identity_;
+  state_.save(memory);
+  memory.may_be_our_path = may_be_our_path_;
+  memory.since_wall = since_wall_;
+  memory.reason = reason_;
+  memory.last_check = last_check_;
+  memory.certificate_expiry = certificate_expiry_;
+  memory.clock_skew_seconds = clock_skew_seconds_;
+  return memory;
+}
+
+void HealthTarget::restore(const BackendMemory& memory) {
+  const bool is_news = state_.state() == BackendState::Unknown && memory.state != BackendState::Unknown;
+  if (!is_news || memory.checks_identity != checks_identity_) return;
+  state_.restore(memory);
+  may_be_our_path_ = memory.may_be_our_path;
+  since_wall_ = memory.since_wall;
+  reason_ = memory.reason;
+  last_check_ = memory.last_check;
+  certificate_expiry_ = memory.certificate_expiry;
+  clock_skew_seconds_ = memory.clock_skew_seconds;
+  if (!started_) schedule_.continue_from(loop_.now(), random_.fraction());
+  on_change_({.backend = id_,
+              .state = state_.state(),
+              .dead_cause = state_.dead_cause(),
+              .may_be_our_path = may_be_our_path_,
+              .since = state_.since()});
 }
 
 BackendHealth HealthTarget::snapshot() const {

@@ -47,6 +47,10 @@ class HealthTarget {
   // The material has changed.
   void drop_tls_sessions() { sessions_ = std::make_shared<TlsSessionCache>(); }
   BackendHealth snapshot() const;
+  BackendMemory memory() const;
+  // Goes on from what another monitor has found out by the same checks, and reports it; nothing once this one
+  // has a result of its own.
+  void restore(const BackendMemory& memory);
 
  private:
   void arm();
@@ -71,8 +75,10 @@ class HealthTarget {
   std::function<void()> on_answered_;
 
   CheckPlan plan_;
+  std::uint64_t checks_identity_;
   CheckState state_;
   CheckSchedule schedule_;
+  bool started_ = false;
   Timer timer_;
   std::shared_ptr<TlsSessionCache> sessions_;
   std::unique_ptr<Check> check_;  // running, or closing its connection

@@ -24,20 +24,26 @@ constexpr std::array kEndpoints{
     Endpoint{"/api/v1/status", "services, backends and their checks as JSON"},
 };
 
-std::string list_endpoints() {
-  std::string text;
-  for (const Endpoint& endpoint : kEndpoints) {
-    text += endpoint.path;
-    text.append(16 - endpoint.path.size(), ' ');
-    text += endpoint.summary;
-    text += '\n';
-  }
-  return text;
+constexpr Endpoint kSessions{"/api/v1/sessions", "who is connected as JSON"};
+
+std::string line_of(const Endpoint& endpoint) {
+  return std::string(endpoint.path) + std::string(18 - endpoint.path.size(), ' ') +
+         std::string(endpoint.summary) + '\n';
 }
 
 }  // namespace
 
 Endpoints::Endpoints(std::function<Snapshot()> take_snapshot) : take_snapshot_(std::move(take_snapshot)) {}
+
+Endpoints::Endpoints(std::function<Snapshot()> take_snapshot, ListSessions list_sessions)
+    : take_snapshot_(std::move(take_snapshot)), list_sessions_(std::move(list_sessions)) {}
+
+std::string Endpoints::list() const {
+  std::string text;
+  for (const Endpoint& endpoint : kEndpoints) text += line_of(endpoint);
+  if (list_sessions_) text += line_of(kSessions);
+  return text;
+}
 
 HttpResponse Endpoints::handle(const HttpRequest& request) const {
   if (request.path == "/metrics")
@@ -51,8 +57,15 @@ HttpResponse Endpoints::handle(const HttpRequest& request) const {
   if (request.path == "/api/v1/status")
     return {.content_type = "application/json",
             .body = render_status(take_snapshot_(), std::chrono::system_clock::now())};
-  if (request.path == "/") return {.body = "vipward\n\n" + list_endpoints()};
-  return {.status = 404, .body = "not found; there are:\n\n" + list_endpoints()};
+  if (request.path == kSessions.path && list_sessions_) {
+    return {.later = [this](HttpReply reply) {
+      list_sessions_([reply = std::move(reply)](std::string json) {
+        reply({.content_type = "application/json", .body = std::move(json)});
+      });
+    }};
+  }
+  if (request.path == "/") return {.body = "vipward\n\n" + list()};
+  return {.status = 404, .body = "not found; there are:\n\n" + list()};
 }
 
 }  // namespace vipward

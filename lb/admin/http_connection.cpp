@@ -22,6 +22,8 @@ std::string_view error_text(int status) {
       return "the request did not arrive in time\n";
     case 413:
       return "no request here takes a body\n";
+    case 503:
+      return "the answer took too long\n";
     case 431:
       return "the request head is too large\n";
     default:
@@ -54,7 +56,7 @@ void HttpConnection::start() {
 }
 
 HttpConnection::Activity HttpConnection::activity() const {
-  if (state_ == State::Writing) return Activity::Response;
+  if (state_ == State::Writing || state_ == State::Waiting) return Activity::Response;
   if (state_ == State::Lingering || (parser_.is_empty() && input_.empty())) return Activity::Idle;
   return Activity::Request;
 }
@@ -65,6 +67,10 @@ void HttpConnection::on_ready(Poll::Ready ready) {
 
 void HttpConnection::on_deadline() {
   const bool half_a_request = state_ == State::Reading && !parser_.is_empty();
+  if (state_ == State::Waiting) {
+    if (answer(error_response(503), false) == Next::End) context_.on_end(*this);
+    return;
+  }
   // What is queued for a client that does not read would keep its memory for minutes.
   if (state_ == State::Writing) set_reset_on_close(socket_.get());
   if (!half_a_request || answer(error_response(408), false) == Next::End) context_.on_end(*this);
@@ -74,6 +80,8 @@ HttpConnection::Next HttpConnection::step() {
   switch (state_) {
     case State::Reading:
       return read_request();
+    case State::Waiting:
+      return Next::Continue;
     case State::Writing:
       return write_response();
     case State::Lingering:
@@ -109,8 +117,23 @@ HttpConnection::Next HttpConnection::take_input() {
   return answer(context_.handler(request), request.keep_alive);
 }
 
-HttpConnection::Next HttpConnection::answer(const HttpResponse& response, bool keep_alive) {
+// Nothing more is read meanwhile; that the client leaves shows when it is written to.
+HttpConnection::Next HttpConnection::wait_for_answer(const std::function<void(HttpReply)>& later) {
+  state_ = State::Waiting;
+  awaited_ = std::make_shared<char>();
+  deadline_.arm_after(context_.timeouts.answer);
+  watch({});
+  later([this, awaited = std::weak_ptr(awaited_)](HttpResponse response) {
+    if (awaited.expired()) return;
+    if (answer(std::move(response), keep_alive_) == Next::End) context_.on_end(*this);
+  });
+  return Next::Continue;
+}
+
+HttpConnection::Next HttpConnection::answer(HttpResponse response, bool keep_alive) {
+  awaited_.reset();
   keep_alive_ = keep_alive;
+  if (response.later) return wait_for_answer(response.later);
   const bool head_only = parser_.request().method == HttpMethod::Head;
   output_ = serialize_response(
       response, {.keep_alive = keep_alive, .head_only = head_only, .date = std::chrono::system_clock::now()});

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "lb/admin/http_request.h"
@@ -21,6 +22,7 @@ struct HttpTimeouts {
   Duration head = std::chrono::seconds(10);   // for a whole request head; the first one from the accept on
   Duration write = std::chrono::seconds(30);  // for taking a whole response
   Duration idle = std::chrono::seconds(60);   // between two requests
+  Duration answer = std::chrono::seconds(2);  // for a handler that answers later
   Duration linger = std::chrono::seconds(2);  // for the client to close after our last response
 };
 
@@ -52,6 +54,7 @@ class HttpConnection {
  private:
   enum class State : std::uint8_t {
     Reading,    // a request head
+    Waiting,    // for the handler, which answers later
     Writing,    // its response
     Lingering,  // our side is finished; what the client still sends is thrown away, lest a reset overtake the
                 // response
@@ -63,7 +66,8 @@ class HttpConnection {
   Next step();
   Next read_request();
   Next take_input();
-  Next answer(const HttpResponse& response, bool keep_alive);
+  Next answer(HttpResponse response, bool keep_alive);
+  Next wait_for_answer(const std::function<void(HttpReply)>& later);
   Next write_response();
   Next finish_response();
   Next discard_input();
@@ -81,7 +85,9 @@ class HttpConnection {
   std::string output_;       // the response
   std::size_t written_ = 0;  // of output_
   bool keep_alive_ = false;  // after the response
-  bool head_timed_ = true;   // the deadline is that of a request head
+  std::shared_ptr<char>
+      awaited_;             // while the handler has not answered; its reply looks whether it is still there
+  bool head_timed_ = true;  // the deadline is that of a request head
   std::size_t discarded_ = 0;
   TimePoint since_;
 };

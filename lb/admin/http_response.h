@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -9,10 +10,17 @@ namespace vipward {
 
 inline constexpr std::string_view kPlainText = "text/plain; charset=utf-8";
 
+struct HttpResponse;
+// Gives an answer that took a while; call it on the loop's thread, once. Harmless if the client has left or
+// has been told that it took too long.
+using HttpReply = std::function<void(HttpResponse)>;
+
 struct HttpResponse {
   int status = 200;
   std::string_view content_type = kPlainText;  // of static storage
   std::string body{};
+  // Set: the rest is not meant, the answer comes through the reply that this is called with.
+  std::function<void(HttpReply)> later{};
 };
 
 struct HttpFraming {

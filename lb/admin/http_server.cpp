@@ -61,6 +61,18 @@ HttpServer::HttpServer(Loop& loop, Log& log, Fd listener, Options options, HttpH
   poll_->watch({.read = true});
 }
 
+void HttpServer::stop_accepting() {
+  resume_.cancel();
+  poll_.reset();
+  listener_.reset();
+}
+
+bool HttpServer::is_answering() const {
+  return std::ranges::any_of(connections_, [](const auto& connection) {
+    return connection->activity() != HttpConnection::Activity::Idle;
+  });
+}
+
 void HttpServer::on_acceptable() {
   for (int i = 0; i < kAcceptsPerTurn; ++i)
     if (!accept_one()) return;

@@ -41,6 +41,10 @@ class HttpServer {
   // A connection that somebody else has accepted, and asked who it is. It may be closed at once, see
   // Options::max_connections.
   void adopt(Fd connection);
+  // Nobody new; connections go on.
+  void stop_accepting();
+  // A client waits for an answer, or reads one.
+  bool is_answering() const;
   std::size_t connection_count() const { return connections_.size(); }
 
  private:

@@ -148,9 +148,8 @@ void config_info(const Source& source, Samples& samples) {
   samples.add({{"hash", source.snapshot.config_hash}}, 1.0);
 }
 
-// A process that runs has loaded its configuration: a failed one never starts.
-void reload_successful(const Source&, Samples& samples) {
-  samples.add({}, 1.0);
+void reload_successful(const Source& source, Samples& samples) {
+  samples.add({}, source.snapshot.last_reload_successful ? 1.0 : 0.0);
 }
 
 void loop_lag(const Source& source, Samples& samples) {
@@ -202,7 +201,7 @@ using enum MetricType;
 constexpr std::array kMetrics{
   Metric{"vipward_build_info", Gauge, build_info, "Always 1; the labels say what runs."},
   Metric{"vipward_config_info", Gauge, config_info, "Always 1; the hash is that of the configuration file in use."},
-  Metric{"vipward_config_last_reload_successful", Gauge, reload_successful, "1 if the last attempt to load the configuration succeeded."},
+  Metric{"vipward_config_last_reload_successful", Gauge, reload_successful, "1 if the last reload or upgrade succeeded, or there was none."},
   Metric{"vipward_config_last_reload_success_timestamp_seconds", Gauge, of_snapshot<&Snapshot::config_loaded_at>, "When the configuration in use was loaded."},
   Metric{"vipward_generation", Gauge, of_snapshot<&Snapshot::generation>, "Number of this life of the proxy; a reload starts the next."},
   Metric{"vipward_connections_active", Gauge, per_service<&ServiceStatus::connections>, "Client connections now."},

@@ -5,9 +5,11 @@
 namespace vipward {
 namespace {
 
+// Of the configured ones.
 auto count_in_state(const ServiceStatus& service, BackendState state) {
-  return std::count_if(service.backends.begin(), service.backends.end(),
-                       [&](const BackendStatus& backend) { return backend.state == state; });
+  return std::ranges::count_if(service.backends, [&](const BackendStatus& backend) {
+    return backend.state == state && !(backend.drain && backend.drain->removed);
+  });
 }
 
 std::string_view verdict_on(const ServiceStatus& service) {
@@ -28,15 +30,17 @@ bool has_living_backend(const ServiceStatus& service) {
 }
 
 std::string describe_backends(const ServiceStatus& service) {
-  std::string text = std::to_string(count_in_state(service, BackendState::Ready)) + " of " +
-                     std::to_string(service.backends.size()) + " backends ready";
+  std::ptrdiff_t expected = 0;
   std::string others;
   for (const BackendState state : kBackendStates) {
     const auto count = count_in_state(service, state);
+    if (state != BackendState::Drained) expected += count;
     if (state == BackendState::Ready || count == 0) continue;
     others += others.empty() ? " (" : ", ";
     others += std::to_string(count) + ' ' + std::string(to_string(state));
   }
+  const std::string text = std::to_string(count_in_state(service, BackendState::Ready)) + " of " +
+                           std::to_string(expected) + " backends ready";
   return others.empty() ? text : text + others + ')';
 }
 
@@ -46,6 +50,7 @@ Readiness assess_readiness(const Snapshot& snapshot) {
   std::string lost;
   std::string lines;
   for (const ServiceStatus& service : snapshot.services) {
+    if (service.departing) continue;
     if (service.lost_listeners > 0) lost += (lost.empty() ? "" : ", ") + service.name;
     if (!has_living_backend(service)) without += (without.empty() ? "" : ", ") + service.name;
     lines += service.name + std::string(verdict_on(service)) + describe_backends(service) + '\n';

@@ -18,7 +18,8 @@ bool serves_sessions(const ServiceStatus& service);
 // resets every client and adds load.
 bool has_living_backend(const ServiceStatus& service);
 
-// "2 of 3 backends ready (1 dead)"
+// "2 of 3 backends ready (1 dead)": of those that the operator has not drained. Drained ones are said,
+// "2 of 2 backends ready (1 drained)"; those that the configuration no longer names are not.
 std::string describe_backends(const ServiceStatus& service);
 
 struct Readiness {

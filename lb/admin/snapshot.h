@@ -28,6 +28,13 @@ struct CheckStatus {
   double duration_seconds = 0;
 };
 
+// Taken out by the operator, or by a configuration that no longer names it.
+struct DrainStatus {
+  WallTime since;                    // of the operator's command; not known of a removed one
+  std::optional<WallTime> deadline;  // its sessions are closed from then on
+  bool removed = false;
+};
+
 struct BackendStatus {
   std::string name;
   std::string address;
@@ -47,11 +54,13 @@ struct BackendStatus {
   std::vector<std::pair<std::string_view, HistogramSnapshot>> check_duration{};  // by phase
   std::optional<WallTime> certificate_expiry;
   std::optional<double> clock_skew_seconds;
+  std::optional<DrainStatus> drain{};
 };
 
 struct ServiceStatus {
   std::string name;
   std::vector<std::string> listen;
+  bool departing = false;  // no longer configured, but sessions of it still run
   bool refuses_when_none_ready = false;
   std::uint64_t lost_listeners = 0;  // that listen no longer: clients are refused there
   bool accepting = true;             // false: paused, no descriptors left
@@ -93,6 +102,7 @@ struct Snapshot {
   std::uint64_t generation = 1;
   bool stopping = false;
   WallTime config_loaded_at;
+  bool last_reload_successful = true;  // also if there was none
   WallTime started_at;
   std::uint64_t log_lines_dropped = 0;
   std::vector<std::pair<std::string, HistogramSnapshot>> loop_lag;  // by loop name

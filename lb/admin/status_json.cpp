@@ -34,6 +34,12 @@ Json check_json(const CheckStatus& check) {
           {"duration_seconds", check.duration_seconds}};
 }
 
+Json drain_json(const DrainStatus& drain) {
+  return {{"since", time_json(drain.since)},
+          {"deadline", drain.deadline ? time_json(*drain.deadline) : Json(nullptr)},
+          {"removed", drain.removed}};
+}
+
 Json backend_json(const BackendStatus& backend) {
   Json json{{"name", backend.name},
             {"address", backend.address},
@@ -46,10 +52,12 @@ Json backend_json(const BackendStatus& backend) {
             {"certificate_expires_at", nullptr},
             {"clock_skew_seconds", nullptr},
             {"check_impossible", nullptr},
+            {"drained", nullptr},
             {"last_check", nullptr}};
   if (backend.certificate_expiry) json["certificate_expires_at"] = time_json(*backend.certificate_expiry);
   if (backend.clock_skew_seconds) json["clock_skew_seconds"] = *backend.clock_skew_seconds;
   if (backend.impossible_reason) json["check_impossible"] = *backend.impossible_reason;
+  if (backend.drain) json["drained"] = drain_json(*backend.drain);
   if (backend.last_check) json["last_check"] = check_json(*backend.last_check);
   return json;
 }
@@ -57,6 +65,7 @@ Json backend_json(const BackendStatus& backend) {
 Json service_json(const ServiceStatus& service) {
   Json json{{"name", service.name},
             {"listen", service.listen},
+            {"departing", service.departing},
             {"usable", serves_sessions(service)},
             {"accepting", service.accepting},
             {"when_none_ready", service.refuses_when_none_ready ? "refuse" : "fail_open"},
@@ -98,6 +107,7 @@ std::string render_status(const Snapshot& snapshot, WallTime now) {
             {"uptime_seconds", uptime.count()},
             {"config_hash", snapshot.config_hash},
             {"config_loaded_at", time_json(snapshot.config_loaded_at)},
+            {"last_reload_successful", snapshot.last_reload_successful},
             {"stopping", snapshot.stopping},
             {"vip", nullptr},
             {"services", Json::array()}};

@@ -73,7 +73,7 @@ void Generation::on(channel::Setup& setup) {
   const std::uint32_t capacity = session_capacity(*loaded.config, options_.descriptor_limit);
   log_.emplace(log_options_to(loaded.config->log, options_.log_fd));
   log_start(*loaded.config, setup.generation, capacity);
-  app_.emplace(loop_, *log_, std::move(*loaded.config),
+  app_.emplace(loop_, *log_, std::move(*loaded.config), setup.departing,
                ProxyApp::Options{.generation = setup.generation, .capacity = capacity}, *vitals_,
                [this](channel::ToGuardian message) { guardian_.send(std::move(message)); });
 }
@@ -106,14 +106,44 @@ void Generation::on(channel::CheckFiles& message) {
   if (!app_ || !app_->take_files(message)) refuse("CheckFiles");
 }
 
-void Generation::on(channel::Serve&) {
-  if (!app_ || app_->is_serving()) return refuse("Serve");
-  // Threads, epoll descriptors: what only a start can lack.
+// Threads, epoll descriptors: what only a start can lack.
+bool Generation::prepare(ProxyApp::BadFiles bad_files) {
+  std::vector<std::string> problems;
   try {
-    if (auto problems = app_->start(); !problems.empty()) fail(std::move(problems));
+    problems = app_->prepare(bad_files);
   } catch (const std::exception& error) {
-    fail({error.what()});
+    problems.emplace_back(error.what());
   }
+  if (!problems.empty()) fail(std::move(problems));
+  return !exit_code_;
+}
+
+void Generation::on(channel::Serve&) {
+  if (!app_ || app_->is_prepared()) return refuse("Serve");
+  // One that takes a dead one's place serves with what it has.
+  const bool is_first = app_->generation() <= 1;
+  if (prepare(is_first ? ProxyApp::BadFiles::Refuse : ProxyApp::BadFiles::Log)) app_->serve();
+}
+
+void Generation::on(channel::Prepare& message) {
+  if (!app_ || app_->is_prepared()) return refuse("Prepare");
+  const bool bad_files_stop_it = !message.is_committed;
+  if (prepare(bad_files_stop_it ? ProxyApp::BadFiles::Refuse : ProxyApp::BadFiles::Log))
+    guardian_.send(channel::Prepared{});
+}
+
+void Generation::on(channel::TakeOver& message) {
+  if (!app_ || !app_->is_prepared() || app_->is_serving()) return refuse("TakeOver");
+  app_->take_over(std::move(message.socket));
+}
+
+void Generation::on(channel::HandOver& message) {
+  if (!app_ || !app_->is_serving()) return refuse("HandOver");
+  log_->info("handing over to the next generation", {{"connections", app_->sessions()}});
+  app_->hand_over(std::move(message.socket), [this] {
+    log_->info("nothing is left, the next generation serves");
+    end(0);
+  });
 }
 
 void Generation::on(channel::GuardianStatus& message) {
@@ -121,9 +151,18 @@ void Generation::on(channel::GuardianStatus& message) {
   app_->set_guardian_status(std::move(message));
 }
 
-void Generation::on(channel::VipReleased&) {
+void Generation::on(channel::Drains& message) {
+  if (!app_) return refuse("Drains");
+  app_->set_drains(message.backends);
+}
+
+void Generation::on(channel::VipReleased& message) {
   if (!app_) return refuse("VipReleased");
-  app_->release();
+  std::vector<IpAddress> unconfigured;
+  for (const std::string& text : message.unconfigured) {
+    if (const auto address = IpAddress::parse(text)) unconfigured.push_back(*address);
+  }
+  app_->release(unconfigured);
 }
 
 void Generation::on(channel::HttpConnection& message) {

@@ -33,13 +33,18 @@ class Generation {
   void on(channel::CheckFiles& message);
   void on(channel::Serve&);
   void on(channel::GuardianStatus& message);
-  void on(channel::VipReleased&);
+  void on(channel::VipReleased& message);
   void on(channel::HttpConnection& message);
   void on(channel::Stop& message);
+  void on(channel::Drains& message);
+  void on(channel::Prepare& message);
+  void on(channel::TakeOver& message);
+  void on(channel::HandOver& message);
   void on_channel_lost(std::string_view why);
   void on_descriptors_lost();
   void log_start(const Config& config, std::uint64_t generation, std::uint32_t capacity);
   void fail(std::vector<std::string> problems);
+  bool prepare(ProxyApp::BadFiles bad_files);
   void refuse(std::string_view message);
   void end(int exit_code);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lb/event/utc_text.h"
 #include "lb/version.h"
 
 namespace vipward {
@@ -18,6 +19,34 @@ LabelledCounts zero_counts(const std::array<std::string_view, N>& labels) {
 template <std::size_t N>
 void add_counts(LabelledCounts& sums, const std::array<Counter, N>& counters) {
   for (std::size_t i = 0; i < N; ++i) sums[i].second += counters[i].value();
+}
+
+// Why a backend that is drained is, and until when its sessions stay.
+std::string reason_of(const Drain& drain) {
+  std::string text = drain.removed ? "removed from the configuration"
+                                   : "drained by the operator since " + utc_text(drain.since);
+  if (drain.deadline_wall) text += ", its sessions are closed from " + utc_text(*drain.deadline_wall) + " on";
+  return text;
+}
+
+void mark_drained(BackendStatus& status, const Drain& drain) {
+  status.state = BackendState::Drained;
+  status.since = drain.since;
+  status.reason = reason_of(drain);
+  status.drain = DrainStatus{.since = drain.since, .deadline = drain.deadline_wall, .removed = drain.removed};
+}
+
+// One that departs may have left its name to another address.
+void tell_namesakes_apart(std::vector<BackendStatus>& backends) {
+  const auto is_removed = [](const BackendStatus& backend) {
+    return backend.drain && backend.drain->removed;
+  };
+  std::vector<BackendStatus*> unclear;
+  for (BackendStatus& backend : backends) {
+    const auto namesakes = std::ranges::count(backends, backend.name, &BackendStatus::name);
+    if (is_removed(backend) && namesakes > 1) unclear.push_back(&backend);
+  }
+  for (BackendStatus* backend : unclear) backend->name += " (" + backend->address + ")";
 }
 
 BackendStatus status_of(const BackendConfig& config, const BackendHealth& health, std::uint64_t connections) {
@@ -54,15 +83,18 @@ std::string to_string(const ListenConfig& listen) {
 
 }  // namespace
 
-SnapshotBuilder::SnapshotBuilder(const Config& config, const std::vector<std::vector<BackendHealth>>& health,
-                                 const ProxyLoad& load) {
+SnapshotBuilder::SnapshotBuilder(const EffectiveServices& services, const std::string& config_hash,
+                                 const std::vector<std::vector<BackendHealth>>& health,
+                                 const Standings& standings, const ProxyLoad& load)
+    : services_(services) {
   snapshot_.version = version();
   snapshot_.revision = revision();
-  snapshot_.config_hash = config.hash;
-  for (std::size_t i = 0; i < config.services.size(); ++i) {
-    const ServiceConfig& service = config.services[i];
+  snapshot_.config_hash = config_hash;
+  for (std::size_t i = 0; i < services.services.size(); ++i) {
+    const ServiceConfig& service = services.services[i];
     ServiceStatus& status = snapshot_.services.emplace_back();
     status.name = service.name;
+    status.departing = i >= services.configured_services;
     for (const ListenConfig& listen : service.listen) status.listen.push_back(to_string(listen));
     status.refuses_when_none_ready = service.when_none_ready == WhenNoneReady::Refuse;
     status.connections = load.services[i].sessions.load(std::memory_order_relaxed);
@@ -71,8 +103,9 @@ SnapshotBuilder::SnapshotBuilder(const Config& config, const std::vector<std::ve
     status.closed = zero_counts(kEndReasons);
     status.rejected = zero_counts(kRejectReasons);
     for (std::size_t j = 0; j < service.backends.size(); ++j) {
-      status.backends.push_back(status_of(service.backends[j], health[i][j],
-                                          load.services[i].backends[j].load(std::memory_order_relaxed)));
+      BackendStatus& backend = status.backends.emplace_back(status_of(
+          service.backends[j], health[i][j], load.services[i].backends[j].load(std::memory_order_relaxed)));
+      if (const auto& drain = standings.of({.service = i, .backend = j}).drain) mark_drained(backend, *drain);
     }
   }
 }
@@ -102,6 +135,14 @@ void SnapshotBuilder::add_worker(const std::string& name, const WorkerCounters& 
 }
 
 Snapshot SnapshotBuilder::finish() && {
+  for (ServiceStatus& service : snapshot_.services) {
+    std::erase_if(service.backends, [](const BackendStatus& backend) {
+      return backend.drain && backend.drain->removed && backend.connections == 0;
+    });
+    tell_namesakes_apart(service.backends);
+  }
+  std::erase_if(snapshot_.services,
+                [](const ServiceStatus& service) { return service.departing && service.connections == 0; });
   return std::move(snapshot_);
 }
 

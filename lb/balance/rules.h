@@ -2,6 +2,7 @@
 // prose.
 #pragma once
 
+#include <chrono>
 #include <optional>
 
 #include "lb/balance/backend_state.h"
@@ -13,7 +14,17 @@ namespace vipward {
 // fail_open: unknown and not_ready ones after the ready ones, dead ones last.
 std::optional<int> attempt_round(BackendState state, bool fail_open);
 
-// A backend as a worker knows it. Changes arrive from the checks.
+// Taken out by the operator, or by a configuration that no longer names it.
+struct Drain {
+  using WallTime = std::chrono::system_clock::time_point;
+
+  WallTime since{};                         // of the operator's command; not known of a removed one
+  std::optional<TimePoint> deadline{};      // its sessions are closed from then on; absent: never
+  bool removed = false;                     // by the configuration: it will not be back
+  std::optional<WallTime> deadline_wall{};  // the same for people
+};
+
+// A backend as a worker knows it. Changes arrive from the checks and from the operator.
 struct BackendStanding {
   BackendState state = BackendState::Unknown;
   DeadCause dead_cause = DeadCause::None;
@@ -21,7 +32,13 @@ struct BackendStanding {
   // network.
   bool may_be_our_path = false;
   TimePoint since{};  // when the state, or a dead one's cause, was entered
+  std::optional<Drain> drain{};
 };
+
+// What it is for new sessions, and for people.
+constexpr BackendState effective_state(const BackendStanding& backend) {
+  return backend.drain ? BackendState::Drained : backend.state;
+}
 
 // Whether running sessions of a backend are to be closed.
 enum class Eviction : std::uint8_t {
@@ -29,11 +46,19 @@ enum class Eviction : std::uint8_t {
   Older,  // those established before `since`: a newer one proves that somebody is there again
   All,
 };
+enum class EvictionCause : std::uint8_t { Dead, NotReady, Drained, Removed };
 struct EvictionInputs {
-  bool another_ready = false;  // some other backend of the service is ready
+  bool another_ready = false;  // some other backend of the service is ready, and not drained
   Duration drain_timeout{};
   TimePoint now{};
 };
-Eviction eviction_of(const BackendStanding& backend, const EvictionInputs& inputs);
+struct EvictionOrder {
+  Eviction sessions = Eviction::None;
+  EvictionCause cause = EvictionCause::Dead;  // of any but None
+};
+// A drained backend can be found dead, and is treated as one; that it is not ready is what one drains for.
+EvictionOrder eviction_of(const BackendStanding& backend, const EvictionInputs& inputs);
+// The moment after which eviction_of() may have another answer although nothing is found out; absent: none.
+std::optional<TimePoint> next_eviction(const BackendStanding& backend, Duration drain_timeout);
 
 }  // namespace vipward

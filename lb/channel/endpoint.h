@@ -34,6 +34,8 @@ class Endpoint {
     const auto kept = std::make_shared<const Outgoing>(std::move(message));
     return socket_.send({.packet = encode(*kept), .owner = kept});
   }
+  // The socket's number, for whoever goes on with it (a re-execution).
+  int fd() const { return socket_.fd(); }
   // Messages that the kernel has not taken yet.
   std::size_t queued() const { return socket_.queued(); }
 

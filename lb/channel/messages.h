@@ -23,6 +23,16 @@ inline constexpr std::size_t kListenersPerAddress = 8;
 
 // ---- guardian -> proxy
 
+// A backend that an earlier configuration named and this one does not, while sessions may still run there: it
+// gets no new ones, and those that are left at `leaves_at_ns` (of steady_clock, which is one clock for all
+// processes) are closed at a pace. Names as in the earlier configuration; the service may be gone as well.
+struct DepartingBackend {
+  std::string service;
+  std::string backend;
+  std::string address;
+  std::int64_t leaves_at_ns = 0;
+};
+
 // The first message. The proxy parses the same text as the guardian did; `config_text` and `vitals` are
 // memfds, the text is read from offset 0.
 struct Setup {
@@ -30,6 +40,7 @@ struct Setup {
   std::string config_name;  // the file's, for messages
   Fd config_text;
   Fd vitals;
+  std::vector<DepartingBackend> departing{};  // at most 255
 };
 
 // `sockets`: kListenersPerAddress of them, on the address with this index in listen_addresses() of the
@@ -60,8 +71,43 @@ struct CheckFiles {
   std::vector<NamedFd> files;
 };
 
+// Taken out by the operator. Positions in the configuration; times are milliseconds since 1970.
+struct DrainedBackend {
+  std::uint32_t service = 0;
+  std::uint32_t backend = 0;
+  std::int64_t since_unix_ms = 0;
+  std::int64_t deadline_unix_ms = 0;  // its sessions are closed then, at a pace; 0: never
+  bool operator==(const DrainedBackend&) const = default;
+};
+
+// All that are drained now: before Serve or Prepare, and after every change.
+struct Drains {
+  std::vector<DrainedBackend> backends;  // at most 255
+};
+
 // Everything has been sent: start.
 struct Serve {};
+
+// Everything has been sent, but a predecessor still serves: get ready, touch no listener, answer Prepared.
+// TakeOver follows.
+struct Prepare {
+  // The configuration is in effect already, and this is one more proxy for it: files of the checks that are
+  // no good then stop the checks, not the proxy.
+  bool is_committed = false;
+};
+
+// To the prepared one: serve. The other end of `socket` is the predecessor's, who sends on it what is known
+// of the backends, and its sessions (lb/handover). Answered with Ready, and with Inherited when it has ended.
+struct TakeOver {
+  Fd socket;
+};
+
+// To the predecessor: accept nobody any more, and send every session over `socket` to the successor. Answered
+// with HandedOver; with nothing left it exits 0. If the successor goes first, what is left is served on, and
+// another HandOver follows.
+struct HandOver {
+  Fd socket;
+};
 
 enum class VipState : std::uint8_t { Init, Backup, Active, Fault };
 inline constexpr std::array<std::string_view, 4> kVipStates{"init", "backup", "active", "fault"};
@@ -106,11 +152,17 @@ struct VipStatus {
 struct GuardianStatus {
   std::uint64_t proxy_restarts = 0;
   HistogramSnapshot loop_lag;
-  std::optional<VipStatus> vip;  // absent: no `vip` section
+  std::optional<VipStatus> vip;            // absent: no `vip` section
+  std::int64_t config_loaded_unix_ms = 0;  // when the configuration that runs was put into effect
+  bool last_reload_successful = true;      // also true if there was none yet
 };
 
 // The addresses are off: reset every session whose client came by way of one, answer with SessionsReset.
-struct VipReleased {};
+struct VipReleased {
+  // Empty: all that are configured, until GuardianStatus says that they are held again. Else these, which are
+  // no longer, for good.
+  std::vector<std::string> unconfigured{};
+};
 
 // An accepted connection of the control socket, on which HTTP is spoken from now on.
 struct HttpConnection {
@@ -123,7 +175,7 @@ struct Stop {
 };
 
 using ToProxy = std::variant<Setup, ServiceListeners, AdminListeners, CheckFiles, Serve, GuardianStatus,
-                             VipReleased, HttpConnection, Stop>;
+                             VipReleased, HttpConnection, Stop, Drains, Prepare, TakeOver, HandOver>;
 
 // ---- proxy -> guardian; none of them carries a descriptor
 
@@ -145,6 +197,21 @@ struct Backends {
   bool every_service_has_living = false;
 };
 
-using ToGuardian = std::variant<Ready, Failed, SessionsReset, Backends>;
+// The answer to Prepare.
+struct Prepared {};
+
+// The handover to this proxy has ended, because everything came or because the predecessor went.
+struct Inherited {
+  std::uint32_t sessions = 0;         // taken over
+  std::int64_t longest_stall_us = 0;  // of one of them: from the predecessor's last byte to being served here
+};
+
+// The handover from this proxy has ended.
+struct HandedOver {
+  std::uint32_t moved = 0;
+  std::uint32_t left = 0;  // still served by this proxy: the successor went, or could not take them
+};
+
+using ToGuardian = std::variant<Ready, Failed, SessionsReset, Backends, Prepared, Inherited, HandedOver>;
 
 }  // namespace vipward::channel

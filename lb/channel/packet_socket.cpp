@@ -94,7 +94,10 @@ PacketSocket::Sent PacketSocket::try_send(const Packet& packet) {
 
 void PacketSocket::flush() {
   Sent sent = Sent::Yes;
-  while (!queue_.empty() && (sent = try_send(queue_.front().packet)) == Sent::Yes) queue_.pop_front();
+  while (!queue_.empty() && (sent = try_send(queue_.front().packet)) == Sent::Yes) {
+    ++sent_;
+    queue_.pop_front();
+  }
   if (sent == Sent::Never) return fail();
   if (sent == Sent::Later) retry_.arm_after(kRetryPause);
   const bool wants_write = sent == Sent::WhenWritable;

@@ -2,6 +2,7 @@
 // mean. Owner: an Endpoint. Loop thread only; every callback may destroy the socket.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -49,6 +50,9 @@ class PacketSocket {
   // See Endpoint::send.
   bool send(Outgoing outgoing);
   std::size_t queued() const { return queue_.size(); }
+  // How many packets the kernel has taken since the beginning: those may arrive, all others never will.
+  std::uint64_t sent() const { return sent_; }
+  int fd() const { return socket_.get(); }
 
  private:
   enum class Sent { Yes, WhenWritable, Later, Never };
@@ -68,6 +72,7 @@ class PacketSocket {
   bool ended_ = false;
   bool wants_write_ = false;
   bool failed_before_ = false;
+  std::uint64_t sent_ = 0;
   std::deque<Outgoing> queue_;
   std::vector<std::uint8_t> buffer_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // owners: this and the call under way

@@ -21,6 +21,12 @@ constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
   throw std::system_error(errno, std::system_category(), "the page for the proxy's signs of life");
 }
 
+bool is_page(const Fd& fd) {
+  struct stat status {};
+  return fstat(fd.get(), &status) == 0 && status.st_size == static_cast<off_t>(kSize) &&
+         fcntl(fd.get(), F_GET_SEALS) == kSeals;
+}
+
 }  // namespace
 
 void VitalsPage::Unmap::operator()(VitalsSlot* slots) const noexcept {
@@ -32,16 +38,18 @@ VitalsPage VitalsPage::create() {
   if (!fd || ftruncate(fd.get(), static_cast<off_t>(kSize)) != 0 || fcntl(fd.get(), F_ADD_SEALS, kSeals) != 0)
     fail();
   // Zeroes are what empty slots are made of.
+  return view(std::move(fd));
+}
+
+VitalsPage VitalsPage::view(Fd fd) {
+  if (!is_page(fd)) fail();
   void* const memory = mmap(nullptr, kSize, PROT_READ, MAP_SHARED, fd.get(), 0);
   if (memory == MAP_FAILED) fail();
   return {std::move(fd), Slots(static_cast<VitalsSlot*>(memory))};
 }
 
 std::optional<VitalsPage> VitalsPage::map(Fd fd) {
-  struct stat status {};
-  const bool is_ours = fstat(fd.get(), &status) == 0 && status.st_size == static_cast<off_t>(kSize) &&
-                       fcntl(fd.get(), F_GET_SEALS) == kSeals;
-  if (!is_ours) return std::nullopt;
+  if (!is_page(fd)) return std::nullopt;
   void* const memory = mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   if (memory == MAP_FAILED) return std::nullopt;
   return VitalsPage(std::move(fd), Slots(static_cast<VitalsSlot*>(memory)));

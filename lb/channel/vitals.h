@@ -35,6 +35,8 @@ class VitalsPage {
  public:
   // The guardian's: mapped read-only. Throws std::system_error.
   static VitalsPage create();
+  // The same page again, in the guardian's next image. Throws std::system_error.
+  static VitalsPage view(Fd fd);
   // The proxy's, from Setup: mapped for writing. Nullopt if it is no sealed page of this size.
   static std::optional<VitalsPage> map(Fd fd);
 

@@ -18,6 +18,8 @@ inline constexpr int kExitUsage = 2;
 
 struct RunCommand {
   std::string config_path = kDefaultConfigPath;
+  // Internal: the descriptor of what the last image of the same process has left. Not in --help.
+  std::optional<int> inherited_state{};
 };
 struct CheckCommand {
   std::string config_path = kDefaultConfigPath;
@@ -35,6 +37,32 @@ struct ReleaseCommand {
 struct ResumeCommand {
   std::string control_socket = kDefaultControlSocket;
 };
+struct ReloadCommand {
+  std::string control_socket = kDefaultControlSocket;
+};
+struct UpgradeCommand {
+  std::string control_socket = kDefaultControlSocket;
+};
+// No new sessions for a backend.
+struct DrainCommand {
+  std::string control_socket = kDefaultControlSocket;
+  std::string backend{};  // [SERVICE/]BACKEND
+  // When what is left of its sessions is closed; absent: never.
+  std::optional<std::chrono::milliseconds> deadline{};
+};
+struct UndrainCommand {
+  std::string control_socket = kDefaultControlSocket;
+  std::string backend{};
+};
+struct SessionsCommand {
+  std::string control_socket = kDefaultControlSocket;
+  bool json = false;
+};
+// Internal: what `run` asks the program that shall take over from it. Not in --help.
+struct AcceptCommand {
+  std::string config_path{};
+  int state = 3;
+};
 // Internal: what `run` starts. Not in --help.
 struct ProxyCommand {
   int channel_fd = 3;
@@ -48,8 +76,9 @@ struct HelpCommand {
 struct UsageError {
   std::string text{};
 };
-using Command = std::variant<RunCommand, CheckCommand, StatusCommand, ReleaseCommand, ResumeCommand,
-                             ProxyCommand, VersionCommand, HelpCommand, UsageError>;
+using Command = std::variant<RunCommand, CheckCommand, StatusCommand, SessionsCommand, ReleaseCommand,
+                             ResumeCommand, ReloadCommand, UpgradeCommand, DrainCommand, UndrainCommand,
+                             AcceptCommand, ProxyCommand, VersionCommand, HelpCommand, UsageError>;
 
 Command parse_command_line(int argc, const char* const* argv);
 

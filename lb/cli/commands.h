@@ -28,6 +28,17 @@ int run_release(const ReleaseCommand& command, Output output);
 // 0 if this host is a candidate for the VIP again.
 int run_resume(const ResumeCommand& command, Output output);
 
+// 0 if the configuration, or the binary, on disk is in effect; else 1, and every problem is on `err`.
+int run_reload(const ReloadCommand& command, Output output);
+int run_upgrade(const UpgradeCommand& command, Output output);
+
+// 0 if it is as was asked for.
+int run_drain(const DrainCommand& command, Output output);
+int run_undrain(const UndrainCommand& command, Output output);
+
+// 0 if the daemon has answered.
+int run_sessions(const SessionsCommand& command, Output output);
+
 int run_version(Output output);
 
 }  // namespace vipward

@@ -108,8 +108,7 @@ class Exchange {
 
   ControlReply parse_line() {
     std::string_view answer = received_;
-    if (answer.empty() || answer.find('\n') + 1 != answer.size())
-      return refused("what answers is not vipward");
+    if (!answer.ends_with('\n')) return refused("what answers is not vipward");
     answer.remove_suffix(1);
     constexpr std::string_view kOk = "ok ";
     constexpr std::string_view kError = "error ";

@@ -25,7 +25,8 @@ struct ControlLimits {
 ControlReply ask_daemon(const std::string& socket_path, const std::string& path,
                         const ControlLimits& limits = {});
 
-// A command of one line, without its end; the answer is one line, too: "ok TEXT" or "error TEXT".
+// A command of one line, without its end. The answer is "ok TEXT" or "error TEXT", which may have several
+// lines.
 ControlReply command_daemon(const std::string& socket_path, const std::string& line,
                             const ControlLimits& limits = {});
 

@@ -40,7 +40,9 @@ struct Verdict {
   bool down = false;
   std::string problem;  // empty: none
   std::uint64_t ready = 0;
-  std::uint64_t backends = 0;
+  std::uint64_t backends = 0;  // that are not drained
+  std::uint64_t drained = 0;
+  std::uint64_t drained_connections = 0;
 };
 
 std::string count_states(const std::vector<Json>& backends) {
@@ -63,7 +65,6 @@ std::string backend_problem(const Json& backend, const std::string& now) {
 Verdict judge(const Json& service, const std::string& now) {
   const std::vector<Json> backends = list(service, "backends");
   Verdict verdict;
-  verdict.backends = backends.size();
   std::string problems;
   const auto add = [&](const std::string& problem) { problems += (problems.empty() ? "" : ", ") + problem; };
   if (number(service, "lost_listeners") > 0)
@@ -71,6 +72,13 @@ Verdict judge(const Json& service, const std::string& now) {
   else if (!is_true(service, "accepting"))
     add("accepts nothing new, no descriptors left");
   for (const Json& backend : backends) {
+    // As somebody wished: no problem, and no backend that could be ready.
+    if (member(backend, "drained").is_object()) {
+      ++verdict.drained;
+      verdict.drained_connections += number(backend, "connections");
+      continue;
+    }
+    ++verdict.backends;
     if (text(backend, "state") == "ready")
       ++verdict.ready;
     else
@@ -78,7 +86,7 @@ Verdict judge(const Json& service, const std::string& now) {
     if (const std::string reason = text(backend, "check_impossible"); !reason.empty())
       add(text(backend, "name") + " cannot be checked: " + reason);
   }
-  verdict.down = !is_true(service, "usable");
+  verdict.down = !is_true(service, "usable") && !is_true(service, "departing");
   if (verdict.down) problems = "no usable backend (" + count_states(backends) + ')';
   if (!problems.empty()) verdict.problem = text(service, "name") + ": " + problems;
   return verdict;
@@ -97,6 +105,8 @@ std::string first_line(const Json& status, const std::vector<Json>& services, bo
     if (!verdict.problem.empty()) problems += (problems.empty() ? "" : "; ") + verdict.problem;
     sum.ready += verdict.ready;
     sum.backends += verdict.backends;
+    sum.drained += verdict.drained;
+    sum.drained_connections += verdict.drained_connections;
     connections += number(service, "connections");
   }
   fine = false;
@@ -104,8 +114,12 @@ std::string first_line(const Json& status, const std::vector<Json>& services, bo
   if (!down.empty()) return "DOWN: " + down + (degraded.empty() ? "" : "; " + degraded);
   if (!degraded.empty()) return "degraded: " + degraded;
   fine = true;
-  return "fine: " + vip.clause + std::to_string(sum.ready) + " of " + plural(sum.backends, "backend") +
-         " ready, " + plural(connections, "connection");
+  std::string line = "fine: " + vip.clause + std::to_string(sum.ready) + " of " +
+                     plural(sum.backends, "backend") + " ready, ";
+  if (sum.drained > 0)
+    line +=
+        std::to_string(sum.drained) + " drained with " + plural(sum.drained_connections, "connection") + ", ";
+  return line + plural(connections, "connection");
 }
 
 std::string service_text(const Json& service, const std::string& now) {
@@ -119,7 +133,13 @@ std::string service_text(const Json& service, const std::string& now) {
     table.add({text(backend, "name"), text(backend, "address"), text(backend, "state"),
                short_time(text(backend, "since"), now), std::to_string(number(backend, "connections")),
                certificate_text(backend, now), check_text(backend)});
-  return result + table.to_string();
+  result += table.to_string();
+  for (const Json& backend : list(service, "backends")) {
+    if (member(backend, "drained").is_object())
+      result += "  " + text(backend, "name") + ": " + text(backend, "reason") + ", " +
+                plural(number(backend, "connections"), "session") + " left\n";
+  }
+  return result;
 }
 
 std::string last_line(const Json& status) {

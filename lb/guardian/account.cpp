@@ -44,4 +44,11 @@ gid_t find_group(const std::string& group) {
   return entry->gr_gid;
 }
 
+void require_other_group(const std::string& group, const Account& proxy) {
+  if (find_group(group) != proxy.group) return;
+  throw std::runtime_error("control_socket.group: " + group +
+                           " is the group of the key user, whose process could then command vipward; "
+                           "allowed: another group");
+}
+
 }  // namespace vipward

@@ -18,5 +18,8 @@ struct Account {
 Account find_account(const std::string& user);
 // Of a group, a name or a numeric id. Throws std::runtime_error.
 gid_t find_group(const std::string& group);
+// Throws std::runtime_error if `group`, of the control socket, is the proxy's: what strangers speak with
+// could then command the guardian.
+void require_other_group(const std::string& group, const Account& proxy);
 
 }  // namespace vipward

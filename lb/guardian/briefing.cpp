@@ -52,14 +52,16 @@ bool is_whole(const FileWatch::Opened& files) {
 Briefing::Briefing(std::string config_name, const std::string& config_text)
     : config_name_(std::move(config_name)), config_text_(sealed_copy(config_text)) {}
 
-bool Briefing::give(ProxyProcess& proxy, const ListenerSet& listeners,
-                    std::vector<FileWatch::Opened> files) const {
+bool Briefing::give(ProxyProcess& proxy, const ListenerSet& listeners, std::vector<FileWatch::Opened> files,
+                    Marked marked) const {
   channel::Setup setup{.generation = proxy.number(),
                        .config_name = config_name_,
                        .config_text = config_text_.duplicate(),
-                       .vitals = duplicate_of(proxy.vitals_fd())};
+                       .vitals = duplicate_of(proxy.vitals_fd()),
+                       .departing = marked.departing};
   if (!setup.config_text || !setup.vitals) return false;
   proxy.send(std::move(setup));
+  proxy.send(std::move(marked.drains));
   for (FileWatch::Opened& of_service : files) {
     if (!is_whole(of_service)) return false;
     proxy.send(message_of(std::move(of_service)));
@@ -71,7 +73,10 @@ bool Briefing::give(ProxyProcess& proxy, const ListenerSet& listeners,
     proxy.send(std::move(message));
   }
   channel::AdminListeners admin;
-  if (!duplicate_all(listeners.admin(), admin.sockets)) return false;
+  for (const ListenerSet::AdminListener& listener : listeners.admin()) {
+    admin.sockets.push_back(listener.socket.duplicate());
+    if (!admin.sockets.back()) return false;
+  }
   proxy.send(std::move(admin));
   return true;
 }

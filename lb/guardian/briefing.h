@@ -18,9 +18,15 @@ class Briefing {
   // Throws std::system_error.
   Briefing(std::string config_name, const std::string& config_text);
 
-  // Everything but Serve. `files` are handed over: a copy for each generation. False: this process has no
-  // descriptor left for the copies, the proxy cannot serve.
-  bool give(ProxyProcess& proxy, const ListenerSet& listeners, std::vector<FileWatch::Opened> files) const;
+  // Backends that get no new sessions.
+  struct Marked {
+    const std::vector<channel::DepartingBackend>& departing;
+    channel::Drains drains;
+  };
+  // Everything but the status and Serve or Prepare. `files` are handed over: a copy for each generation.
+  // False: this process has no descriptor left for the copies, the proxy cannot serve.
+  bool give(ProxyProcess& proxy, const ListenerSet& listeners, std::vector<FileWatch::Opened> files,
+            Marked marked) const;
 
  private:
   std::string config_name_;

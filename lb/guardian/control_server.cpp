@@ -26,22 +26,50 @@ void CommandReply::say(const std::string& line) {
   client_.reset();
 }
 
+namespace {
+
+// The rest of the line after `word` and a space.
+std::optional<std::string_view> argument_of(std::string_view line, std::string_view word) {
+  if (line.size() <= word.size() || !line.starts_with(word) || line[word.size()] != ' ') return std::nullopt;
+  return line.substr(word.size() + 1);
+}
+
+// Least to most, whole milliseconds.
+std::optional<std::chrono::milliseconds> parse_time(std::string_view text, std::int64_t least) {
+  std::int64_t milliseconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), milliseconds);
+  if (error != std::errc{} || end != text.data() + text.size() || milliseconds < least ||
+      milliseconds > kLongestHold)
+    return std::nullopt;
+  return std::chrono::milliseconds(milliseconds);
+}
+
+ControlRequest parse_drain(std::string_view argument) {
+  const std::size_t space = argument.find(' ');
+  const auto limit = parse_time(argument.substr(0, space), 0);
+  if (!limit || space == std::string_view::npos || space + 1 == argument.size())
+    return BadRequest{"drain takes a whole number of milliseconds, 0 for no deadline, and a backend"};
+  return DrainRequest{.name = std::string(argument.substr(space + 1)),
+                      .limit = limit->count() > 0 ? limit : std::nullopt};
+}
+
+}  // namespace
+
 ControlRequest parse_control_request(std::string_view line) {
   if (line == "http") return HttpRequestLine{};
   if (line == "resume") return ResumeRequest{};
+  if (line == "reload") return SuccessionKind::Reload;
+  if (line == "upgrade") return SuccessionKind::Upgrade;
   if (line == "release") return ReleaseRequest{};
-  constexpr std::string_view kRelease = "release ";
-  if (line.starts_with(kRelease)) {
-    line.remove_prefix(kRelease.size());
-    std::int64_t milliseconds = 0;
-    const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), milliseconds);
-    if (error == std::errc{} && end == line.data() + line.size() && milliseconds > 0 &&
-        milliseconds <= kLongestHold) {
-      return ReleaseRequest{.limit = std::chrono::milliseconds(milliseconds)};
-    }
+  if (const auto argument = argument_of(line, "release")) {
+    if (const auto limit = parse_time(*argument, 1)) return ReleaseRequest{.limit = limit};
     return BadRequest{"release takes a whole number of milliseconds, 1 to " + std::to_string(kLongestHold)};
   }
-  return BadRequest{"unknown command, allowed: http, release [MILLISECONDS], resume"};
+  if (const auto argument = argument_of(line, "drain")) return parse_drain(*argument);
+  if (const auto argument = argument_of(line, "undrain")) return UndrainRequest{std::string(*argument)};
+  return BadRequest{
+      "unknown command, allowed: http, release [MILLISECONDS], resume, reload, upgrade, drain MILLISECONDS "
+      "BACKEND, undrain BACKEND"};
 }
 
 struct ControlServer::Client {
@@ -68,6 +96,25 @@ ControlServer::ControlServer(Loop& loop, Fd listener, Handlers handlers)
 
 ControlServer::~ControlServer() = default;
 
+ControlServer::Lent ControlServer::lent() const {
+  Lent lent{.listener = listener_.get(), .clients = {}};
+  for (const auto& client : clients_)
+    lent.clients.push_back({.socket = client->socket.get(), .line = client->line});
+  return lent;
+}
+
+void ControlServer::adopt(const std::vector<LentClient>& clients) {
+  for (const LentClient& client : clients) welcome(Fd(client.socket)).line = client.line;
+}
+
+ControlServer::Client& ControlServer::welcome(Fd socket) {
+  if (clients_.size() >= kMostClients) clients_.erase(clients_.begin());
+  clients_.push_back(
+      std::make_unique<Client>(loop_, std::move(socket), [this](Client& client) { read_line(client); }));
+  if (clients_.size() == 1) late_.arm_after(kPatience);
+  return *clients_.back();
+}
+
 void ControlServer::accept_some() {
   SocketAddress peer;
   Fd accepted = accept_from(listener_.get(), peer);
@@ -79,10 +126,7 @@ void ControlServer::accept_some() {
     }
     return;
   }
-  if (clients_.size() >= kMostClients) clients_.erase(clients_.begin());
-  clients_.push_back(
-      std::make_unique<Client>(loop_, std::move(accepted), [this](Client& client) { read_line(client); }));
-  if (clients_.size() == 1) late_.arm_after(kPatience);
+  welcome(std::move(accepted));
 }
 
 // Byte by byte: what follows the line is not ours to read.
@@ -113,6 +157,12 @@ void ControlServer::dispatch(Fd client, const std::string& line) {
     handlers_.on_release(*release, std::move(reply));
   } else if (std::holds_alternative<ResumeRequest>(request)) {
     handlers_.on_resume(std::move(reply));
+  } else if (const auto* kind = std::get_if<SuccessionKind>(&request)) {
+    handlers_.on_succession(*kind, std::move(reply));
+  } else if (const auto* drain = std::get_if<DrainRequest>(&request)) {
+    handlers_.on_drain(*drain, std::move(reply));
+  } else if (const auto* undrain = std::get_if<UndrainRequest>(&request)) {
+    handlers_.on_undrain(*undrain, std::move(reply));
   } else {
     reply.fail(std::get<BadRequest>(request).text);
   }

@@ -8,7 +8,9 @@
 #include <utility>
 
 #include "lb/guardian/candidacy_rule.h"
+#include "lb/guardian/reexecution.h"
 #include "lb/guardian/vip_status.h"
+#include "lb/version.h"
 
 namespace vipward {
 namespace {
@@ -17,14 +19,34 @@ using namespace std::chrono_literals;
 
 // Once a second: listeners, files, what the proxy is told of counters.
 constexpr unsigned kTicksPerLook = 1s / StallJudge::kEvery;
-// Resetting the clients of a released address takes milliseconds; a proxy that does not get there in this
-// time, on a starved machine too, is stuck.
-constexpr Duration kResetLimit = 2s;
-// SIGTERM: the proxy resets everybody and leaves, or is killed, which resets everybody as well.
-constexpr Duration kStopLimit = 2s;
+// A commit waits for what the kernel has not taken of the channels yet, so often and so long.
+constexpr Duration kCommitPause = 5ms;
+constexpr unsigned kMostCommitsPutOff = 200;
+// The log's last lines before another image takes over; it does not wait for a reader that has stopped.
+constexpr std::chrono::milliseconds kLogLimit{20};
 
 std::string state_file_of(const Config& config) {
   return config.control_socket.path + ".vip";
+}
+
+std::string running_version() {
+  return std::string(version()) + " (" + std::string(revision()) + ")";
+}
+
+std::int64_t unix_ms_now() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+std::vector<ListenerSet::Inherited> listeners_of(const std::optional<Heritage>& heritage) {
+  std::vector<ListenerSet::Inherited> inherited;
+  if (!heritage) return inherited;
+  for (const ListenerSet::Lent& lent : heritage->listeners) {
+    ListenerSet::Inherited& of = inherited.emplace_back(ListenerSet::Inherited{lent.address, {}});
+    for (const int socket : lent.sockets) of.sockets.emplace_back(socket);
+  }
+  return inherited;
 }
 
 // A client of the control socket that asks the proxy while there is none: HTTP all the same.
@@ -39,53 +61,103 @@ void answer_unavailable(Fd client, const std::string& text) {
   recv(client.get(), unread.data(), unread.size(), MSG_DONTWAIT);
 }
 
-template <class... Functions>
-struct Overloaded : Functions... {
-  using Functions::operator()...;
-};
-// clang 14 does not deduce it for aggregates yet.
-template <class... Functions>
-Overloaded(Functions...) -> Overloaded<Functions...>;
-
 }  // namespace
 
 GuardianApp::GuardianApp(Log& log, GuardianPlan plan)
     : log_(log),
       config_(std::move(plan.config)),
+      config_name_(std::move(plan.config_name)),
+      config_text_(std::move(plan.config_text)),
+      executable_(std::move(plan.executable)),
       proxy_account_(plan.proxy_account),
-      listeners_(config_, log),
-      briefing_(std::move(plan.config_name), plan.config_text),
+      heritage_(std::move(plan.heritage)),
+      listeners_(config_, log, listeners_of(heritage_)),
+      briefing_(config_name_, config_text_),
       files_(std::move(plan.files)),
+      departing_(heritage_ ? heritage_->departing : std::vector<channel::DepartingBackend>()),
+      drains_(log, config_, config_.control_socket.path + ".drains",
+              [this] { life_.send(drains_.message()); }),
+      life_(loop_, log, executable_, proxy_account_, life_hooks()),
+      every_service_has_living_(!heritage_ || heritage_->every_service_has_living),
+      inherited_lag_(heritage_ ? heritage_->loop_lag : HistogramSnapshot()),
       lag_(loop_, lag_histogram_),
       router_(make_router()),
       commands_(loop_, log, router_.get(), [this] { reconsider(); }),
-      control_(loop_, std::move(plan.control_listener),
-               {.on_http = [this](Fd client) { pass_on(std::move(client)); },
-                .on_release =
-                    [this](ReleaseRequest request, CommandReply reply) {
-                      commands_.release(request, std::move(reply));
-                      arm_deadline();
-                    },
-                .on_resume = [this](CommandReply reply) { commands_.resume(std::move(reply)); }}),
+      control_(loop_, std::move(plan.control_listener), control_handlers()),
+      config_loaded_unix_ms_(heritage_ ? heritage_->config_loaded_unix_ms : unix_ms_now()),
       tick_(loop_, [this] { tick(); }),
-      deadline_(loop_, [this] { on_deadline(); }) {}
+      deadline_(loop_, [this] { on_deadline(); }),
+      commit_(loop_, [this] { commit(); }) {}
 
 GuardianApp::~GuardianApp() = default;
 
 std::unique_ptr<VirtualRouter> GuardianApp::make_router() {
   if (!config_.vip) return nullptr;
+  std::optional<VirtualRouter::Inherited> inherited;
+  if (heritage_ && heritage_->vip && heritage_->vrrp_socket)
+    inherited.emplace(
+        VirtualRouter::Inherited{.memory = *heritage_->vip, .vrrp_socket = Fd(*heritage_->vrrp_socket)});
   return std::make_unique<VirtualRouter>(
       loop_, log_, *config_.vip, state_file_of(config_),
-      VirtualRouter::Hooks{.on_taking = [this] { on_taking(); },
-                           .on_giving_up = [this] { listeners_.refuse_on_vips(); },
-                           .on_given_up = [this](bool addresses_are_off) { on_given_up(addresses_are_off); },
-                           // Later: whatever follows from it may turn the router again.
-                           .on_change = [this] { loop_.post([this] { on_vip_change(); }); }});
+      VirtualRouter::Hooks{
+          .on_taking = [this] { on_taking(); },
+          .on_giving_up = [this] { listeners_.refuse_on_vips(); },
+          .on_given_up = [this](bool addresses_are_off) { on_given_up(addresses_are_off); },
+          .on_unconfigured =
+              [this](const std::vector<IpAddress>& gone) {
+                for (const IpAddress& address : gone)
+                  log_.info("address is no longer configured, it is off", {{"address", address.to_string()}});
+                life_.release(gone);
+              },
+          // Later: whatever follows from it may turn the router again.
+          .on_change = [this] { loop_.post([this] { on_vip_change(); }); }},
+      std::move(inherited));
+}
+
+ProxyLife::Hooks GuardianApp::life_hooks() {
+  return {.brief = [this](ProxyProcess& proxy) { return brief(proxy); },
+          .on_change = [this] { on_life_change(); },
+          .on_first_ready =
+              [this] {
+                if (router_) router_->start();
+                notify_.send("READY=1");
+              },
+          .on_never_started =
+              [this](std::vector<std::string> problems) {
+                start_problems_ = std::move(problems);
+                loop_.stop();
+              },
+          .on_backends =
+              [this](bool every_service_has_living) {
+                every_service_has_living_ = every_service_has_living;
+                reconsider();
+              },
+          .on_all_ended = [this] { finish_if_done(); }};
+}
+
+ControlServer::Handlers GuardianApp::control_handlers() {
+  return {
+      .on_http = [this](Fd client) { pass_on(std::move(client)); },
+      .on_release =
+          [this](ReleaseRequest request, CommandReply reply) {
+            commands_.release(request, std::move(reply));
+            arm_deadline();
+          },
+      .on_resume = [this](CommandReply reply) { commands_.resume(std::move(reply)); },
+      .on_succession = [this](SuccessionKind kind, CommandReply reply) { succeed(kind, std::move(reply)); },
+      .on_drain = [this](const DrainRequest& request,
+                         CommandReply reply) { drains_.drain(request, std::move(reply)); },
+      .on_undrain = [this](const UndrainRequest& request,
+                           CommandReply reply) { drains_.undrain(request, std::move(reply)); }};
 }
 
 std::vector<std::string> GuardianApp::run() {
   watch_signals();
-  carry_out(supervisor_.start(loop_.now()));
+  if (heritage_) {
+    go_on_from(*heritage_);
+  } else {
+    life_.start();
+  }
   tick_.arm_after(StallJudge::kEvery);
   loop_.run();
   signals_.clear();
@@ -98,99 +170,50 @@ void GuardianApp::watch_signals() {
   };
   watch(SIGTERM, [this] { stop("SIGTERM"); });
   watch(SIGINT, [this] { stop("SIGINT"); });
-  watch(SIGHUP, [this] { log_.warn("SIGHUP ignored: reload is planned, not in this version"); });
+  watch(SIGHUP, [this] { hang_up(); });
+  let_signals_through();
 }
 
-void GuardianApp::carry_out(Supervisor::Step step) {
-  if (step.kill && proxy_) proxy_->kill();
-  if (step.start) spawn();
+// The VIP first: its advertisements are what waits.
+void GuardianApp::go_on_from(const Heritage& heritage) {
+  commands_.resume_from(heritage.operator_commands);
+  life_.take_over({.predecessor = heritage.predecessor,
+                   .successor = heritage.successor.value(),
+                   .supervisor = heritage.supervisor,
+                   .generations = heritage.generations,
+                   .begun = heritage.handover,
+                   .to_version = running_version()});
   reconsider();
+  if (router_) router_->go_on();
+  // The operator may have drained something after the successor had been told.
+  life_.send(drains_.message());
+  control_.adopt(heritage.control.clients);
+  log_.info("configuration in effect", {{"config_hash", config_.hash},
+                                        {"generation", heritage.handover.successor},
+                                        {"commit_seconds", loop_.now() - heritage.handover.committed_at}});
+  tell_status();
   arm_deadline();
 }
 
-void GuardianApp::spawn() {
-  std::string problem;
-  const std::uint64_t number = ++generations_;
-  proxy_ = ProxyProcess::start(
-      loop_, number, proxy_account_,
-      {.on_message = [this](channel::ToGuardian message) { on_message(std::move(message)); },
-       .on_unfit =
-           [this, number](const std::string& why) {
-             if (proxy_ && proxy_->number() == number) on_unfit(why);
-           },
-       .on_ended = [this](const std::string& how) { on_ended(how); }},
-      problem);
-  if (!proxy_) {
-    log_.error("the proxy cannot be started", {{"error", problem}});
-    loop_.post([this, problem] { on_ended(problem); });
-    return;
-  }
-  // The status before Serve: it shall know which addresses are ours before it lets anybody in.
-  if (briefing_.give(*proxy_, listeners_, files_.open_all())) {
-    tell_status();
-    proxy_->send(channel::Serve{});
-  } else {
-    log_.error("no descriptors are left for a proxy");
-    proxy_->kill();
-  }
+bool GuardianApp::brief(ProxyProcess& proxy) {
+  if (!briefing_.give(proxy, listeners_, files_.open_all(),
+                      {.departing = departing_, .drains = drains_.message()}))
+    return false;
+  // Before Serve: it shall know which addresses are ours before it lets anybody in.
+  proxy.send(status());
+  return true;
 }
 
-void GuardianApp::on_message(channel::ToGuardian message) {
-  std::visit(Overloaded{[&](const channel::Ready&) { on_ready(); },
-                        [&](const channel::Failed& failed) { on_failed(failed.problems); },
-                        [&](const channel::SessionsReset& reset) {
-                          reset_by_.reset();
-                          log_.info("clients of the released address reset", {{"sessions", reset.count}});
-                        },
-                        [&](const channel::Backends& backends) {
-                          every_service_has_living_ = backends.every_service_has_living;
-                          reconsider();
-                        }},
-             message);
-}
-
-void GuardianApp::on_ready() {
-  const bool first = !supervisor_.has_ever_served();
-  log_.info("proxy serves", {{"generation", proxy_->number()}, {"pid", proxy_->pid()}});
-  carry_out(supervisor_.on_ready(loop_.now()));
-  if (!first || !supervisor_.is_serving()) return;
-  if (router_) router_->start();
-  notify_.send("READY=1");
-}
-
-void GuardianApp::on_failed(const std::vector<std::string>& problems) {
-  if (!supervisor_.has_ever_served()) {
-    start_problems_ = problems;
-    return;
-  }
-  for (const std::string& problem : problems) log_.error("proxy cannot start", {{"problem", problem}});
-}
-
-void GuardianApp::on_unfit(const std::string& why) {
-  if (stopping_) return;
-  // One that has just died closed its channel, too: on_ended says so.
-  log_.warn("proxy is unfit, it is killed", {{"pid", proxy_->pid()}, {"cause", why}});
-  carry_out(supervisor_.on_unfit(loop_.now()));
-}
-
-void GuardianApp::on_ended(const std::string& how) {
-  retired_ = std::move(proxy_);
-  loop_.post([this] { retired_.reset(); });
-  reset_by_.reset();
-  if (stopping_) return finish_if_done();
-  if (!supervisor_.has_ever_served()) {
-    if (start_problems_.empty()) start_problems_.push_back("vipward: the proxy did not start: " + how);
-    loop_.stop();
-    return;
-  }
-  log_.error("proxy ended, its clients are reset, the next one starts", {{"how", how}});
-  carry_out(supervisor_.on_exited(loop_.now()));
+void GuardianApp::on_life_change() {
+  if (succession_ && !life_.is_serving()) succession_->fail({"the proxy that serves ended meanwhile"});
+  reconsider();
+  arm_deadline();
 }
 
 void GuardianApp::reconsider() {
   if (!router_ || stopping_) return;
   HostCondition condition;
-  condition.proxy = supervisor_.standing(loop_.now());
+  condition.proxy = life_.standing();
   condition.lost_listeners = listeners_.lost();
   condition.backends_missing = config_.vip->release_on_no_backend && !every_service_has_living_;
   condition.released_by_operator = commands_.is_holding();
@@ -204,14 +227,10 @@ void GuardianApp::on_taking() {
   tell_status();
 }
 
-// The listeners are for the next time the address is here. A proxy that is only starting may have clients
-// already.
+// The listeners are for the next time the address is here.
 void GuardianApp::on_given_up(bool addresses_are_off) {
   if (!stopping_ && addresses_are_off) listeners_.listen_again();
-  if (!proxy_) return;
-  proxy_->send(channel::VipReleased{});
-  if (!supervisor_.is_serving()) return;
-  reset_by_ = loop_.now() + kResetLimit;
+  life_.release();
   loop_.post([this] { arm_deadline(); });
 }
 
@@ -224,10 +243,7 @@ void GuardianApp::on_vip_change() {
 }
 
 void GuardianApp::pass_on(Fd client) {
-  if (proxy_ && supervisor_.is_serving()) {
-    proxy_->send(channel::HttpConnection{.socket = std::move(client)});
-    return;
-  }
+  if (life_.pass_on(client)) return;
   std::string text = "no proxy serves now, the next one is being started\n";
   if (router_) text += "vip " + one_line(router_->report()) + "\n";
   answer_unavailable(std::move(client), text);
@@ -235,13 +251,13 @@ void GuardianApp::pass_on(Fd client) {
 
 void GuardianApp::tick() {
   const TimePoint now = loop_.now();
-  if (proxy_ && supervisor_.is_serving() && !stopping_) {
-    if (const auto stalled = proxy_->find_stall(now)) on_unfit(*stalled + " stalled");
-  }
+  life_.find_stalls();
   if (const auto every = notify_.watchdog_every(); every && now - watchdog_fed_at_ >= *every / 2) {
     watchdog_fed_at_ = now;
     notify_.send("WATCHDOG=1");
   }
+  if (reload_waits_ && !stopping_ && !succession_ && !life_.is_handing_over() && life_.is_serving())
+    hang_up();
   if (++ticks_ % kTicksPerLook == 0 && !stopping_) look_around();
   tick_.arm_after(StallJudge::kEvery);
 }
@@ -252,8 +268,8 @@ void GuardianApp::look_around() {
     if (!opened.problem.empty()) {
       log_.error("check files changed but cannot be used, the old ones stay in use",
                  {{"problem", opened.problem}});
-    } else if (proxy_ && is_whole(opened)) {
-      proxy_->send(message_of(std::move(opened)));
+    } else if (is_whole(opened)) {
+      life_.send(message_of(std::move(opened)));
     }
   }
   reconsider();
@@ -261,11 +277,9 @@ void GuardianApp::look_around() {
 }
 
 void GuardianApp::arm_deadline() {
-  std::optional<TimePoint> next;
-  for (const auto& at :
-       {supervisor_.next_deadline(loop_.now()), commands_.next_deadline(), kill_at_, reset_by_}) {
-    if (at && (!next || *at < *next)) next = at;
-  }
+  const auto of_life = life_.next_deadline();
+  auto next = commands_.next_deadline();
+  if (of_life && (!next || *of_life < *next)) next = of_life;
   if (next) {
     deadline_.arm_at(*next);
   } else {
@@ -274,28 +288,149 @@ void GuardianApp::arm_deadline() {
 }
 
 void GuardianApp::on_deadline() {
-  const TimePoint now = loop_.now();
   commands_.look();
-  if (kill_at_ && now >= *kill_at_) {
-    kill_at_.reset();
-    if (proxy_) proxy_->kill();
-  }
-  if (reset_by_ && now >= *reset_by_) {
-    reset_by_.reset();
-    if (proxy_) on_unfit("did not reset the clients of a released address");
-  }
-  carry_out(stopping_ ? Supervisor::Step{} : supervisor_.on_time(now));
+  life_.on_time();
 }
 
 void GuardianApp::tell_status() {
-  if (proxy_) proxy_->send(status());
+  life_.send(status());
 }
 
 channel::GuardianStatus GuardianApp::status() const {
-  channel::GuardianStatus status{
-      .proxy_restarts = supervisor_.restarts(), .loop_lag = lag_histogram_.snapshot(), .vip = std::nullopt};
+  channel::GuardianStatus status{.proxy_restarts = life_.restarts(),
+                                 .loop_lag = lag_histogram_.snapshot(),
+                                 .vip = std::nullopt,
+                                 .config_loaded_unix_ms = config_loaded_unix_ms_,
+                                 .last_reload_successful = last_reload_successful_};
+  status.loop_lag.merge(inherited_lag_);
   if (router_) status.vip = vip_status_of(router_->report());
   return status;
+}
+
+// Whoever sends a signal hears of no refusal: it is for the file as it is now, which a reload under way may
+// have read before.
+void GuardianApp::hang_up() {
+  reload_waits_ = succession_ || life_.is_handing_over() || !life_.is_serving();
+  if (reload_waits_) {
+    log_.info("reload follows as soon as it can");
+  } else {
+    succeed(SuccessionKind::Reload, CommandReply(Fd()));
+  }
+}
+
+void GuardianApp::succeed(SuccessionKind kind, CommandReply reply) {
+  const char* const name = kind == SuccessionKind::Upgrade ? "upgrade" : "reload";
+  const char* refusal = nullptr;
+  if (stopping_) refusal = "vipward stops";
+  if (succession_) refusal = "a reload or an upgrade is under way";
+  if (life_.is_handing_over()) refusal = "the last one still hands over its sessions, try again in a moment";
+  if (!life_.is_serving() && refusal == nullptr) refusal = "no proxy serves now, try again in a moment";
+  if (refusal != nullptr) {
+    log_.warn(std::string(name) + " refused", {{"reason", refusal}});
+    return reply.fail(refusal);
+  }
+  log_.info(std::string(name) + " begins");
+  succession_reply_ = std::move(reply);
+  succession_asked_at_ = loop_.now();
+  succession_ = std::make_unique<Succession>(
+      Succession::Present{.loop = loop_,
+                          .log = log_,
+                          .config = config_,
+                          .config_name = config_name_,
+                          .executable = executable_,
+                          .listeners = listeners_,
+                          .departing = departing_,
+                          .proxy_account = proxy_account_,
+                          .generation = life_.take_number()},
+      kind,
+      Succession::Hooks{
+          .state = [this] { return to_text(heritage()); },
+          .refusal_of = [this](const Config& next) -> std::optional<std::string> {
+            return router_ && next.vip ? router_->refusal_of(*next.vip) : std::nullopt;
+          },
+          .drains = [this](const Config& config) { return drains_.message(config); },
+          .status = [this] { return status(); },
+          .on_prepared = [this] { on_prepared(); },
+          .on_failed = [this](const std::vector<std::string>& problems) { on_succession_failed(problems); }});
+}
+
+// A signal that has been delivered may still be on its way through the loop: two more turns.
+void GuardianApp::on_prepared() {
+  commits_put_off_ = 0;
+  hold_signals();
+  loop_.post([this] { loop_.post([this] { commit(); }); });
+}
+
+void GuardianApp::commit() {
+  if (!succession_) return let_signals_through();
+  if (stopping_ || !life_.is_serving()) {
+    let_signals_through();
+    return succession_->fail({stopping_ ? "vipward stops" : "the proxy that serves ended meanwhile"});
+  }
+  if ((life_.has_unsaid() || succession_->proxy().has_unsaid()) && ++commits_put_off_ < kMostCommitsPutOff) {
+    commit_.arm_after(kCommitPause);
+    return;
+  }
+  // It is held, and waits for the next image.
+  if (std::exchange(reload_waits_, false)) raise(SIGHUP);
+  if (router_) router_->prepare_to_leave();
+  const Heritage left = heritage();
+  log_.settle(kLogLimit);
+  const std::string error = reexecute(succession_->executable(), config_name_, left);
+  let_signals_through();
+  succession_->fail({executable_.path() + " cannot be executed again: " + error});
+}
+
+void GuardianApp::on_succession_failed(const std::vector<std::string>& problems) {
+  const bool is_upgrade = succession_->kind() == SuccessionKind::Upgrade;
+  succession_.reset();
+  last_reload_successful_ = false;
+  std::string text = "nothing changed";
+  for (const std::string& problem : problems) {
+    log_.error(is_upgrade ? "upgrade failed, nothing changed" : "reload failed, nothing changed",
+               {{"problem", problem}});
+    text += "\n" + problem;
+  }
+  // Whoever reads the answer and then the metrics finds it there.
+  tell_status();
+  std::exchange(succession_reply_, CommandReply(Fd())).fail(text);
+  finish_if_done();
+}
+
+// As it would be left now. Without a succession that is prepared it lacks the successor: the form is the
+// same.
+Heritage GuardianApp::heritage() const {
+  Heritage left;
+  left.executable_path = executable_.path();
+  left.config_text = config_text_;
+  left.proxy_account = proxy_account_;
+  left.config_loaded_unix_ms = unix_ms_now();
+  left.generations = life_.generations();
+  left.supervisor = life_.memory();
+  left.predecessor = life_.lent();
+  left.departing = departing_;
+  left.every_service_has_living = every_service_has_living_;
+  left.loop_lag = status().loop_lag;
+  for (ListenerSet::Lent& lent : listeners_.lent()) left.listeners.push_back(std::move(lent));
+  left.control = control_.lent();
+  left.operator_commands = commands_.lent();
+  if (router_) left.vip = router_->memory();
+  if (router_) left.vrrp_socket = router_->vrrp_fd();
+  if (!succession_ || !succession_->is_prepared()) return left;
+  left.config_text = succession_->config_text();
+  left.departing = succession_->departing();
+  left.listeners = succession_->listeners().lent();
+  left.successor = succession_->proxy().lent();
+  left.handover = {
+      .kind = succession_->kind(),
+      .reply = succession_reply_.is_over() ? std::nullopt : std::optional(succession_reply_.fd()),
+      .asked_at = succession_asked_at_,
+      .committed_at = loop_.now(),
+      .predecessor = left.predecessor ? left.predecessor->number : 0,
+      .successor = left.successor->number,
+      .from_version = running_version(),
+      .changes = succession_->changes()};
+  return left;
 }
 
 // The address goes first, so that clients reconnect to the other host; then the proxy resets who is left.
@@ -303,19 +438,16 @@ void GuardianApp::stop(const char* signal) {
   if (std::exchange(stopping_, true)) return;
   notify_.send("STOPPING=1");
   log_.info("stopping", {{"signal", signal}});
-  supervisor_.stop();
+  if (succession_) succession_->fail({"vipward stops"});
   if (router_) router_->shut_down();
   listeners_.close_all();
-  if (proxy_) {
-    proxy_->send(channel::Stop{.reason = signal});
-    kill_at_ = loop_.now() + kStopLimit;
-  }
+  life_.stop(signal);
   arm_deadline();
   finish_if_done();
 }
 
 void GuardianApp::finish_if_done() {
-  if (stopping_ && !proxy_ && (!router_ || router_->is_silent())) loop_.stop();
+  if (stopping_ && life_.has_ended() && !succession_ && (!router_ || router_->is_silent())) loop_.stop();
 }
 
 }  // namespace vipward

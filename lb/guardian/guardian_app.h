@@ -1,6 +1,6 @@
-// The guardian at work: the VIP, the listeners, the control socket, and the proxy's life. It wires; the
-// decisions are Supervisor's, StallJudge's, wish_of()'s and the Instance's. Owner: the run command; main
-// thread, one small loop.
+// The guardian at work: the VIP, the listeners, the control socket, the proxy's life, and its own succession
+// by a next image of itself. It wires; the decisions are Supervisor's, StallJudge's, wish_of()'s and the
+// Instance's. Owner: the run command; main thread, one small loop.
 #pragma once
 
 #include <memory>
@@ -15,12 +15,14 @@
 #include "lb/event/timer.h"
 #include "lb/guardian/briefing.h"
 #include "lb/guardian/control_server.h"
+#include "lb/guardian/drains.h"
 #include "lb/guardian/file_watch.h"
+#include "lb/guardian/heritage.h"
 #include "lb/guardian/listener_set.h"
 #include "lb/guardian/operator_commands.h"
-#include "lb/guardian/proxy_process.h"
+#include "lb/guardian/proxy_life.h"
 #include "lb/guardian/service_notify.h"
-#include "lb/guardian/supervisor.h"
+#include "lb/guardian/succession.h"
 #include "lb/log/log.h"
 #include "lb/vip/virtual_router.h"
 
@@ -33,6 +35,8 @@ struct GuardianPlan {
   std::optional<Account> proxy_account;  // absent: the proxy stays what we are
   FileWatch files;                       // of the checks; looked at once
   Fd control_listener;
+  Executable executable;
+  std::optional<Heritage> heritage;  // of the last image, which this one goes on for
 };
 
 class GuardianApp {
@@ -41,28 +45,33 @@ class GuardianApp {
   GuardianApp(Log& log, GuardianPlan plan);
   ~GuardianApp();
 
-  // Serves until SIGTERM or SIGINT. Empty: an orderly end; else why the first proxy could not start, one line
-  // per problem.
+  // Serves until SIGTERM or SIGINT, or as long as no other image takes its place. Empty: an orderly end; else
+  // why the first proxy could not start, one line per problem.
   std::vector<std::string> run();
 
  private:
   std::unique_ptr<VirtualRouter> make_router();
+  ProxyLife::Hooks life_hooks();
+  ControlServer::Handlers control_handlers();
   void watch_signals();
+  void go_on_from(const Heritage& heritage);
 
-  // The proxy's life.
-  void carry_out(Supervisor::Step step);
-  void spawn();
-  void on_message(channel::ToGuardian message);
-  void on_ready();
-  void on_failed(const std::vector<std::string>& problems);
-  void on_unfit(const std::string& why);
-  void on_ended(const std::string& how);
+  bool brief(ProxyProcess& proxy);
+  void on_life_change();
 
   // The VIP.
   void reconsider();
   void on_taking();
   void on_given_up(bool addresses_are_off);
   void on_vip_change();
+
+  // The next image.
+  void hang_up();
+  void succeed(SuccessionKind kind, CommandReply reply);
+  void on_prepared();
+  void commit();
+  void on_succession_failed(const std::vector<std::string>& problems);
+  Heritage heritage() const;
 
   void pass_on(Fd client);
   void tick();
@@ -76,32 +85,41 @@ class GuardianApp {
 
   Log& log_;
   const Config config_;
-  std::optional<Account> proxy_account_;
+  const std::string config_name_;
+  const std::string config_text_;
+  const Executable executable_;
+  const std::optional<Account> proxy_account_;
+  const std::optional<Heritage> heritage_;
   Loop loop_;
   ListenerSet listeners_;
   Briefing briefing_;
   FileWatch files_;
+  std::vector<channel::DepartingBackend> departing_;
+  Drains drains_;
   ServiceNotify notify_;
-  Supervisor supervisor_;
-  std::unique_ptr<ProxyProcess> proxy_;
-  std::unique_ptr<ProxyProcess> retired_;  // has ended; goes at the end of the turn
-  std::uint64_t generations_ = 0;
+  ProxyLife life_;
   std::vector<std::string> start_problems_;
-  bool every_service_has_living_ = true;  // until a proxy says otherwise; its successor has to learn it first
+  bool every_service_has_living_;  // until a proxy says otherwise; its successor has to learn it first
   bool stopping_ = false;
-  std::optional<TimePoint> kill_at_;  // stopping: the proxy's last moment
-  std::optional<TimePoint>
-      reset_by_;  // the proxy resets the released address's clients by then, or is killed
   unsigned ticks_ = 0;
   TimePoint watchdog_fed_at_{};
+  HistogramSnapshot inherited_lag_;
   Histogram lag_histogram_{kLagBounds};
   LoopLag lag_;
   std::unique_ptr<VirtualRouter> router_;  // none without a vip section
   OperatorCommands commands_;
   ControlServer control_;
+  std::int64_t config_loaded_unix_ms_;
+  bool last_reload_successful_ = true;
+  CommandReply succession_reply_{Fd()};
+  TimePoint succession_asked_at_{};
+  std::unique_ptr<Succession> succession_;
+  bool reload_waits_ = false;  // SIGHUP came when there could be none
+  unsigned commits_put_off_ = 0;
   std::vector<std::unique_ptr<SignalWatch>> signals_;
   Timer tick_;
   Timer deadline_;
+  Timer commit_;
 };
 
 }  // namespace vipward

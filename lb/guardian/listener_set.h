@@ -26,11 +26,32 @@ class ListenerSet {
     std::vector<Fd> sockets;
   };
 
-  // Listens on everything the configuration names. Throws std::system_error that names the address.
-  ListenerSet(const Config& config, Log& log);
+  // Sockets that are there already, on one address: an earlier generation's of the same process.
+  struct Inherited {
+    SocketAddress address;
+    std::vector<Fd> sockets;
+  };
+
+  // Listens on everything the configuration names; of `inherited` it takes what it can use, and the rest is
+  // closed. Throws std::system_error that names the address.
+  ListenerSet(const Config& config, Log& log, std::vector<Inherited> inherited = {});
+
+  // What another set can be made from, in this process or in its next image. Copies; throws std::system_error
+  // if no descriptor is left.
+  std::vector<Inherited> copies() const;
+  // The same by number: the sockets stay this set's.
+  struct Lent {
+    SocketAddress address;
+    std::vector<int> sockets;
+  };
+  std::vector<Lent> lent() const;
 
   const std::vector<Group>& services() const { return services_; }
-  const std::vector<Fd>& admin() const { return admin_; }
+  struct AdminListener {
+    SocketAddress address;  // as configured
+    Fd socket;
+  };
+  const std::vector<AdminListener>& admin() const { return admin_; }
 
   // Resets what is queued on the VIPs and refuses what comes (shutdown(2)); listen_again() follows once the
   // addresses are off, for the next time they are here.
@@ -47,7 +68,7 @@ class ListenerSet {
 
  private:
   std::vector<Group> services_;
-  std::vector<Fd> admin_;
+  std::vector<AdminListener> admin_;
   Log& log_;
   bool refusing_ = false;  // on the VIPs
   std::string lost_;

@@ -50,6 +50,21 @@ void OperatorCommands::resume(CommandReply reply) {
   reply.succeed("this host is a candidate again");
 }
 
+OperatorCommands::Lent OperatorCommands::lent() const {
+  Lent lent{.is_holding = hold_.is_active(), .holds_until = hold_.ends_at()};
+  if (pending_) {
+    lent.pending_reply = pending_->reply.fd();
+    lent.pending_since = pending_->since;
+  }
+  return lent;
+}
+
+void OperatorCommands::resume_from(const Lent& lent) {
+  if (lent.is_holding) hold_.begin_until(lent.holds_until);
+  if (lent.pending_reply)
+    pending_.emplace(Pending{.reply = CommandReply(Fd(*lent.pending_reply)), .since = lent.pending_since});
+}
+
 std::optional<TimePoint> OperatorCommands::next_deadline() const {
   if (!pending_) return hold_.ends_at();
   const TimePoint answer_by = pending_->since + kLongestWait;

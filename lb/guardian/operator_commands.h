@@ -27,6 +27,16 @@ class OperatorCommands {
   bool is_holding() const { return hold_.is_active(); }
   std::optional<TimePoint> next_deadline() const;
 
+  // For the guardian's next image: what holds, and the reply that is owed, by number.
+  struct Lent {
+    bool is_holding = false;
+    std::optional<TimePoint> holds_until{};
+    std::optional<int> pending_reply{};
+    TimePoint pending_since{};
+  };
+  Lent lent() const;
+  void resume_from(const Lent& lent);
+
  private:
   struct Pending {
     CommandReply reply;

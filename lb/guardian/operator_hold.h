@@ -12,8 +12,11 @@ class OperatorHold {
  public:
   // `limit` absent: until resume.
   void begin(TimePoint now, std::optional<Duration> limit) {
+    begin_until(limit ? std::optional(now + *limit) : std::nullopt);
+  }
+  void begin_until(std::optional<TimePoint> end) {
     active_ = true;
-    ends_at_ = limit ? std::optional(now + *limit) : std::nullopt;
+    ends_at_ = end;
   }
   void end() {
     active_ = false;

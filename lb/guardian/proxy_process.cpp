@@ -19,13 +19,13 @@ constexpr unsigned kMostMessages = 256;
 
 }  // namespace
 
-std::unique_ptr<ProxyProcess> ProxyProcess::start(Loop& loop, std::uint64_t number,
-                                                  const std::optional<Account>& account, Handlers handlers,
-                                                  std::string& problem) {
+std::unique_ptr<ProxyProcess> ProxyProcess::start(Loop& loop, const Executable& executable,
+                                                  std::uint64_t number, const std::optional<Account>& account,
+                                                  Handlers handlers, std::string& problem) {
   try {
     channel::Pair pair = channel::create_pair();
     channel::VitalsPage vitals = channel::VitalsPage::create();
-    ProxyChild child = spawn_proxy(pair.proxy.get(), account);
+    Child child = spawn_proxy(executable, pair.proxy.get(), account);
     if (!child.pidfd) throw std::system_error(errno, std::generic_category(), "cannot start the proxy");
     return std::unique_ptr<ProxyProcess>(new ProxyProcess(
         loop, number, std::move(child), std::move(pair.guardian), std::move(vitals), std::move(handlers)));
@@ -35,7 +35,26 @@ std::unique_ptr<ProxyProcess> ProxyProcess::start(Loop& loop, std::uint64_t numb
   }
 }
 
-ProxyProcess::ProxyProcess(Loop& loop, std::uint64_t number, ProxyChild child, Fd channel,
+std::unique_ptr<ProxyProcess> ProxyProcess::adopt(Loop& loop, const Lent& lent, Handlers handlers) {
+  Child child{.pid = lent.pid, .pidfd = Fd(lent.pidfd)};
+  Fd channel(lent.channel);
+  std::unique_ptr<ProxyProcess> proxy(
+      new ProxyProcess(loop, lent.number, std::move(child), std::move(channel),
+                       channel::VitalsPage::view(Fd(lent.vitals)), std::move(handlers)));
+  proxy->start_known_ = lent.start_known;
+  return proxy;
+}
+
+ProxyProcess::Lent ProxyProcess::lent() const {
+  return {.number = number_,
+          .pid = child_.pid,
+          .pidfd = child_.pidfd.get(),
+          .channel = channel_.fd(),
+          .vitals = vitals_.fd(),
+          .start_known = start_known_};
+}
+
+ProxyProcess::ProxyProcess(Loop& loop, std::uint64_t number, Child child, Fd channel,
                            channel::VitalsPage vitals, Handlers handlers)
     : loop_(loop),
       number_(number),
@@ -64,6 +83,8 @@ void ProxyProcess::hear(channel::ToGuardian message) {
   const bool is_about_start =
       std::holds_alternative<channel::Ready>(message) || std::holds_alternative<channel::Failed>(message);
   if (is_about_start && std::exchange(start_known_, true)) return be_unfit("spoke of its start twice");
+  if (std::holds_alternative<channel::Prepared>(message) && (start_known_ || std::exchange(prepared_, true)))
+    return be_unfit("spoke of its start twice");
   const TimePoint now = loop_.now();
   if (now - counted_since_ >= kCountingTime) {
     counted_since_ = now;
@@ -88,7 +109,7 @@ void ProxyProcess::on_child_ended() {
   ended_ = true;
   child_end_.watch({});
   doubt_.cancel();
-  handlers_.on_ended(reap(child_));
+  handlers_.on_ended(to_string(reap(child_)));
 }
 
 // Later: whoever sends is in the middle of something.

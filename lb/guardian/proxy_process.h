@@ -27,9 +27,23 @@ class ProxyProcess {
     std::function<void(const std::string& how)> on_ended;  // reaped: "killed by signal 9"; the last call
   };
   // Spawns it. Nullptr, with a reason in `problem`, if the kernel refuses.
-  static std::unique_ptr<ProxyProcess> start(Loop& loop, std::uint64_t number,
+  static std::unique_ptr<ProxyProcess> start(Loop& loop, const Executable& executable, std::uint64_t number,
                                              const std::optional<Account>& account, Handlers handlers,
                                              std::string& problem);
+
+  // A running one, as the guardian's next image gets it: the child stays the process's child, descriptors
+  // keep their numbers.
+  struct Lent {
+    std::uint64_t number = 0;
+    pid_t pid = -1;
+    int pidfd = -1;
+    int channel = -1;
+    int vitals = -1;
+    bool start_known = false;  // it has said how its start went
+  };
+  Lent lent() const;
+  // Takes the descriptors over. Throws std::system_error if they are not what they should be.
+  static std::unique_ptr<ProxyProcess> adopt(Loop& loop, const Lent& lent, Handlers handlers);
 
   std::uint64_t number() const { return number_; }
   pid_t pid() const { return child_.pid; }
@@ -37,13 +51,15 @@ class ProxyProcess {
 
   // A proxy that does not read its channel is unfit.
   void send(channel::ToProxy message);
+  // Messages that it has not been told yet: the kernel had no room. A re-execution must wait for them.
+  bool has_unsaid() const { return channel_.queued() > 0; }
   // SIGKILL; the kernel then resets its clients. on_ended follows.
   void kill();
   // From Ready on, every StallJudge::kEvery: what stalled ("the control loop", "worker 2"), if anything did.
   std::optional<std::string> find_stall(TimePoint now);
 
  private:
-  ProxyProcess(Loop& loop, std::uint64_t number, ProxyChild child, Fd channel, channel::VitalsPage vitals,
+  ProxyProcess(Loop& loop, std::uint64_t number, Child child, Fd channel, channel::VitalsPage vitals,
                Handlers handlers);
   void on_child_ended();
   void hear(channel::ToGuardian message);
@@ -53,12 +69,13 @@ class ProxyProcess {
   Loop& loop_;
   std::uint64_t number_;
   Handlers handlers_;
-  ProxyChild child_;
+  Child child_;
   channel::VitalsPage vitals_;
   StallJudge judge_;
   bool judging_ = false;
   bool unfit_ = false;
   bool ended_ = false;
+  bool prepared_ = false;
   bool start_known_ = false;  // it has said how its start went
   unsigned messages_ = 0;     // since counted_since_
   TimePoint counted_since_{};

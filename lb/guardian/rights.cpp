@@ -4,6 +4,7 @@
 #include <sys/capability.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -73,6 +74,18 @@ std::vector<std::string> claim_real_time() {
                                "allow it with CAP_SYS_NICE or LimitRTPRIO=" + std::to_string(kPriority)));
   }
   return refusals;
+}
+
+void keep_capabilities_across_exec() {
+  const CapabilitySet own = own_capabilities();
+  for (const cap_value_t capability : kKept) {
+    if (has(own, capability, CAP_PERMITTED))
+      cap_set_flag(own.get(), CAP_INHERITABLE, 1, &capability, CAP_SET);
+  }
+  if (geteuid() == 0 || cap_set_proc(own.get()) != 0) return;
+  for (const cap_value_t capability : kKept) {
+    if (has(own, capability, CAP_PERMITTED)) cap_set_ambient(capability, CAP_SET);
+  }
 }
 
 void drop_capabilities() {

@@ -21,6 +21,10 @@ std::vector<std::string> missing_for_vip();
 // allow.
 std::vector<std::string> claim_real_time();
 
+// What is kept now survives an execve(2): root regains it anyway, who is not root keeps it as ambient
+// (capabilities(7)). drop_capabilities() takes that back.
+void keep_capabilities_across_exec();
+
 // Keeps NET_ADMIN, NET_RAW, NET_BIND_SERVICE, KILL, SETUID and SETGID of what is there, and drops the rest.
 // Throws std::system_error.
 void drop_capabilities();

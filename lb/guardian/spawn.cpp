@@ -14,7 +14,7 @@
 namespace vipward {
 namespace {
 
-constexpr int kChannel = 3;
+constexpr int kInherited = 3;
 constexpr int kCannotExecute = 127;  // as a shell says it
 
 bool become(const Account& account) {
@@ -29,58 +29,102 @@ bool limit_rights() {
          setrlimit(RLIMIT_MEMLOCK, &none) == 0;
 }
 
-// In the child, between fork and exec: system calls alone, nothing that allocates or locks.
-[[noreturn]] void execute(int channel, const std::optional<Account>& account) {
-  // dup2 onto itself would leave the flag. Ours are all close-on-exec; whoever started us may have left
-  // others open.
-  const bool moved =
-      channel == kChannel ? fcntl(channel, F_SETFD, 0) == 0 : dup2(channel, kChannel) == kChannel;
+// In the child, between fork and exec, as all that follows: system calls alone, nothing that allocates or
+// locks. Gives `from` the number `to`; dup2 onto itself would leave the close-on-exec flag.
+bool place(int from, int to) {
+  return from == to ? fcntl(from, F_SETFD, 0) == 0 : dup2(from, to) == to;
+}
+
+// Ours are all close-on-exec; whoever started us may have left others open.
+bool close_beyond(int last) {
+  return close_range(static_cast<unsigned>(last) + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
+}
+
+void unblock_signals() {
+  sigset_t none;
+  sigemptyset(&none);
+  pthread_sigmask(SIG_SETMASK, &none, nullptr);
+}
+
+[[noreturn]] void execute_proxy(const Executable& executable, int channel,
+                                const std::optional<Account>& account) {
   // Leaving root clears every capability; where we are not root, what is ambient would survive. Then nothing
   // on disk, setuid or with capabilities of its own, gives any back.
-  const bool alone = close_range(kChannel + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
   const bool harmless = limit_rights() && (!account || become(*account)) &&
                         prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 &&
                         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
-  if (moved && alone && harmless) {
-    sigset_t none;
-    sigemptyset(&none);
-    pthread_sigmask(SIG_SETMASK, &none, nullptr);
+  if (place(channel, kInherited) && close_beyond(kInherited) && harmless) {
+    unblock_signals();
     char name[] = "vipward";
     char command[] = "proxy";
     char* const arguments[] = {name, command, nullptr};
-    // The file we run, although another one may have its name by now.
-    execv("/proc/self/exe", arguments);
+    executable.execute(arguments);
   }
   _exit(kCannotExecute);
 }
 
-}  // namespace
+[[noreturn]] void execute_accept(const Executable& executable, char* config_path,
+                                 const AcceptStreams& streams) {
+  if (dup2(streams.output, STDOUT_FILENO) == STDOUT_FILENO &&
+      dup2(streams.complaints, STDERR_FILENO) == STDERR_FILENO && place(streams.state, kInherited) &&
+      close_beyond(kInherited)) {
+    unblock_signals();
+    char name[] = "vipward";
+    char command[] = "accept";
+    char config[] = "--config";
+    char state[] = "--state";
+    char number[] = "3";
+    char* const arguments[] = {name, command, config, config_path, state, number, nullptr};
+    executable.execute(arguments);
+  }
+  _exit(kCannotExecute);
+}
 
-ProxyChild spawn_proxy(int channel, const std::optional<Account>& account) {
-  ProxyChild child;
-  child.pid = fork();
-  if (child.pid == 0) execute(channel, account);
-  if (child.pid < 0) return child;
-  child.pidfd.reset(static_cast<int>(syscall(SYS_pidfd_open, child.pid, 0)));
+// The parent's half.
+Child child_of(pid_t pid) {
+  Child child;
+  child.pid = pid;
+  if (pid < 0) return child;
+  child.pidfd.reset(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   if (!child.pidfd) {
     const int error = errno;
-    kill(child.pid, SIGKILL);
-    waitpid(child.pid, nullptr, 0);
+    kill(pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
     errno = error;
   }
   return child;
 }
 
-std::string reap(const ProxyChild& child) {
-  int status = 0;
-  if (waitpid(child.pid, &status, WNOHANG) != child.pid) return "unknown";
-  if (WIFSIGNALED(status)) return "killed by signal " + std::to_string(WTERMSIG(status));
-  return "exit code " + std::to_string(WEXITSTATUS(status));
+}  // namespace
+
+Child spawn_proxy(const Executable& executable, int channel, const std::optional<Account>& account) {
+  const pid_t pid = fork();
+  if (pid == 0) execute_proxy(executable, channel, account);
+  return child_of(pid);
 }
 
-void kill_child(const ProxyChild& child) {
+Child spawn_accept(const Executable& executable, const std::string& config_path,
+                   const AcceptStreams& streams) {
+  std::string path = config_path;
+  const pid_t pid = fork();
+  if (pid == 0) execute_accept(executable, path.data(), streams);
+  return child_of(pid);
+}
+
+ChildEnd reap(const Child& child) {
+  int status = 0;
+  if (waitpid(child.pid, &status, WNOHANG) != child.pid) return {};
+  if (WIFSIGNALED(status)) return {.was_killed = true, .code = WTERMSIG(status)};
+  return {.was_killed = false, .code = WEXITSTATUS(status)};
+}
+
+std::string to_string(const ChildEnd& end) {
+  if (end.code < 0) return "unknown";
+  return (end.was_killed ? "killed by signal " : "exit code ") + std::to_string(end.code);
+}
+
+void kill_child(const Child& child) {
   // By its descriptor: a number may be somebody else's by now.
   syscall(SYS_pidfd_send_signal, child.pidfd.get(), SIGKILL, nullptr, 0);
 }
-
 }  // namespace vipward

@@ -9,6 +9,14 @@ Supervisor::Step Supervisor::start(TimePoint now) {
   return spawn(now);
 }
 
+void Supervisor::succeed(TimePoint now, const Memory& memory) {
+  deaths_.assign(memory.deaths.begin(), memory.deaths.end());
+  restarts_ = memory.restarts;
+  has_ever_served_ = true;
+  interrupted_since_ = now;
+  spawn(now);
+}
+
 Supervisor::Step Supervisor::spawn(TimePoint now) {
   phase_ = Phase::Starting;
   started_at_ = now;

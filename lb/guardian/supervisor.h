@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <vector>
 
 #include "lb/event/time.h"
 
@@ -40,6 +41,14 @@ class Supervisor {
   };
 
   Step start(TimePoint now);
+  // What the guardian's next image has to know.
+  struct Memory {
+    std::vector<TimePoint> deaths;
+    std::uint64_t restarts = 0;
+  };
+  Memory memory() const { return {.deaths = {deaths_.begin(), deaths_.end()}, .restarts = restarts_}; }
+  // Instead of start(): a prepared proxy takes over from one that has served until now.
+  void succeed(TimePoint now, const Memory& memory);
   Step on_ready(TimePoint now);
   // It ended, for whatever reason.
   Step on_exited(TimePoint now);

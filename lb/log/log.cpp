@@ -1,12 +1,16 @@
 #include "lb/log/log.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <spdlog/async_logger.h>
 #include <spdlog/details/thread_pool.h>
 #include <spdlog/sinks/sink.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <span>
+#include <thread>
 
 #include "lb/log/fd_writer.h"
 #include "lb/log/format.h"
@@ -19,6 +23,28 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kCloseTime{1};
 constexpr std::chrono::seconds kDropReportInterval{1};
 
+// Signals are the other threads' business: one that lands here could not be held back by who handles it.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
+// Its thread inherits the mask.
+std::shared_ptr<spdlog::details::thread_pool> make_pool(std::size_t queue_lines) {
+  const SignalsBlocked blocked;
+  return std::make_shared<spdlog::details::thread_pool>(std::max<std::size_t>(queue_lines, 1), 1);
+}
+
 }  // namespace
 
 // spdlog's queue and thread, and behind them the writer. The lines arrive formatted: spdlog carries them.
@@ -26,8 +52,7 @@ class Log::Sink {
  public:
   explicit Sink(const Options& options)
       : format_(options.format),
-        pool_(
-            std::make_shared<spdlog::details::thread_pool>(std::max<std::size_t>(options.queue_lines, 1), 1)),
+        pool_(make_pool(options.queue_lines)),
         lines_(std::make_shared<Lines>(options, *pool_)),
         logger_(std::make_shared<spdlog::async_logger>("vipward", lines_, pool_,
                                                        spdlog::async_overflow_policy::overrun_oldest)) {
@@ -45,10 +70,12 @@ class Log::Sink {
 
   void write(LogLevel level, std::string_view event, std::span<const LogField> fields) {
     const std::string line = format_log_line(format_, std::chrono::system_clock::now(), level, event, fields);
+    ++submitted_;
     logger_->log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
   }
 
   std::uint64_t dropped() const { return lines_->dropped(); }
+  bool has_settled() const { return lines_->written + lines_->pool.overrun_counter() >= submitted_; }
 
  private:
   // The consumer's end: `log` is called on the pool's thread alone.
@@ -62,6 +89,7 @@ class Log::Sink {
     void log(const spdlog::details::log_msg& message) override {
       if (reports_drops) report_drops();
       writer.write({message.payload.data(), message.payload.size()});
+      ++written;
     }
     void flush() override {}
     void set_pattern(const std::string&) override {}
@@ -85,11 +113,13 @@ class Log::Sink {
     const bool reports_drops;
     spdlog::details::thread_pool& pool;  // outlives its own thread, and with it every call to `log`
     FdWriter writer;
+    std::atomic<std::uint64_t> written{0};  // lines, or thrown away by the writer
     std::uint64_t reported = 0;
     SteadyClock::time_point reported_at{};
   };
 
   LogFormat format_;
+  std::atomic<std::uint64_t> submitted_{0};
   std::shared_ptr<spdlog::details::thread_pool> pool_;  // spdlog wants a shared one; this alone owns it
   std::shared_ptr<Lines> lines_;                        // owners: this and the logger
   std::shared_ptr<spdlog::async_logger> logger_;        // owners: this and the lines in the queue
@@ -105,6 +135,12 @@ void Log::write(LogLevel level, std::string_view event, std::initializer_list<Lo
 
 void Log::write(LogLevel level, std::string_view event, std::span<const LogField> fields) {
   if (enabled(level)) sink_->write(level, event, fields);
+}
+
+void Log::settle(std::chrono::milliseconds limit) const {
+  const auto until = SteadyClock::now() + limit;
+  while (!sink_->has_settled() && SteadyClock::now() < until)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
 std::uint64_t Log::dropped() const {

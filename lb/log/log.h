@@ -69,6 +69,10 @@ class Log {
     write(LogLevel::Error, event, fields);
   }
 
+  // Waits until what was written so far has left this process, at most `limit`: before another program takes
+  // its place.
+  void settle(std::chrono::milliseconds limit) const;
+
   bool enabled(LogLevel level) const { return level >= level_; }
   // Lines dropped because the queue was full, or nobody reads them.
   std::uint64_t dropped() const;

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <span>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -43,6 +44,14 @@ class ConnectPlan {
   // Backends tried so far.
   std::size_t attempts() const { return tried_.size(); }
   TimePoint deadline() const { return deadline_; }
+  // By position in the service, in order.
+  const std::vector<std::size_t>& tried() const { return tried_; }
+  // One that was begun elsewhere goes on, with the limits of here.
+  void resume(TimePoint deadline, const Limits& limits, std::vector<std::size_t> tried) {
+    limits_ = limits;
+    deadline_ = deadline;
+    tried_ = std::move(tried);
+  }
 
  private:
   bool was_tried(std::size_t backend) const;

@@ -20,12 +20,18 @@ class Evictor {
   Evictor(Loop& loop, SessionTable& sessions, std::span<const std::unique_ptr<Service>> services,
           std::function<void()> on_tick_end);
 
-  // A backend's standing changed.
+  // A backend's standing changed, or sessions came that others had established.
   void reconsider();
 
  private:
+  // Sessions of one backend that are to be closed.
+  struct Doomed {
+    EndReason reason = EndReason::BackendDead;
+    std::vector<Session*> sessions;
+  };
   void tick();
-  std::optional<TimePoint> next_drain_deadline(TimePoint now) const;
+  EvictionOrder order_of(BackendId id, TimePoint now) const;
+  std::optional<TimePoint> next_deadline(TimePoint now) const;
 
   Loop& loop_;
   SessionTable& sessions_;

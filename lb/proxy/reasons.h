@@ -25,14 +25,16 @@ enum class EndReason : std::uint8_t {
   HalfCloseTimeout,  // half_close_timeout
   BackendDead,       // closed by us: its backend is dead
   BackendNotReady,   // closed by us: drain.timeout of a backend that is not ready
+  BackendDrained,    // closed by us: the deadline of an operator's drain
+  BackendRemoved,    // closed by us: the configuration no longer names its backend
   VipReleased,       // it came by way of a VIP that this host has given up
   Stopping,          // vipward stops
 };
-inline constexpr std::array<std::string_view, 17> kEndReasons{
-    "client_closed",  "backend_closed", "client_reset",       "backend_reset", "client_lost",
-    "backend_lost",   "client_left",    "first_data_timeout", "no_backend",    "connect_deadline",
-    "no_descriptors", "idle_timeout",   "half_close_timeout", "backend_dead",  "backend_not_ready",
-    "vip_released",   "stopping"};
+inline constexpr std::array<std::string_view, 19> kEndReasons{
+    "client_closed",   "backend_closed",  "client_reset",       "backend_reset", "client_lost",
+    "backend_lost",    "client_left",     "first_data_timeout", "no_backend",    "connect_deadline",
+    "no_descriptors",  "idle_timeout",    "half_close_timeout", "backend_dead",  "backend_not_ready",
+    "backend_drained", "backend_removed", "vip_released",       "stopping"};
 constexpr std::string_view to_string(EndReason reason) {
   return kEndReasons[static_cast<std::size_t>(reason)];
 }

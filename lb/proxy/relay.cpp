@@ -56,6 +56,29 @@ Relay::Status Relay::advance(int source, int sink, std::span<std::byte> buffer, 
   return finish(sink);
 }
 
+Relay::State Relay::save() const {
+  const auto rest = unsent();
+  return {.unsent = {rest.begin(), rest.end()},
+          .opening = opening_,
+          .bytes = bytes_,
+          .opening_limit = static_cast<std::uint32_t>(opening_limit_),
+          .holds_empty_end = holds_empty_end_,
+          .source_ended = source_ended_,
+          .finished = is_finished()};
+}
+
+Relay Relay::restored(State state) {
+  Relay relay;
+  relay.unsent_ = std::move(state.unsent);
+  relay.opening_ = std::move(state.opening);
+  relay.bytes_ = state.bytes;
+  relay.opening_limit_ = state.opening_limit;
+  relay.holds_empty_end_ = state.holds_empty_end;
+  relay.source_ended_ = state.source_ended;
+  relay.status_ = state.finished ? Status::Finished : Status::AwaitsSink;
+  return relay;
+}
+
 void Relay::forget_opening() {
   opening_limit_ = 0;
   std::vector<std::byte>().swap(opening_);

@@ -42,6 +42,21 @@ class Relay {
   // most `budget_bytes`, what the sink does not take at once is lost. Whether there was anything.
   bool salvage(int source, int sink, std::span<std::byte> buffer, std::size_t budget_bytes);
 
+  // Everything it holds, as a value: a relay in another process goes on from it. Not of one that has failed.
+  struct State {
+    std::vector<std::byte> unsent{};
+    std::vector<std::byte> opening{};
+    std::uint64_t bytes = 0;
+    std::uint32_t opening_limit = 0;
+    bool holds_empty_end = false;
+    bool source_ended = false;
+    bool finished = false;
+    bool operator==(const State&) const = default;
+  };
+  State save() const;
+  // What it had waited for, the next advance() finds out anew.
+  static Relay restored(State state);
+
   Status status() const { return status_; }
   // Nothing has come from the source yet, no end either that was passed on.
   bool is_untouched() const { return bytes_ == 0 && unsent_.empty() && status_ != Status::Finished; }

@@ -37,7 +37,7 @@ std::optional<RejectReason> Service::refusal_of(const IpAddress& client) {
   if (full) return RejectReason::Limit;
   const bool fail_open = config_.when_none_ready == WhenNoneReady::FailOpen;
   const bool any = std::any_of(standings_.begin(), standings_.end(), [&](const BackendStanding& standing) {
-    return attempt_round(standing.state, fail_open).has_value();
+    return attempt_round(effective_state(standing), fail_open).has_value();
   });
   return any ? std::nullopt : std::optional(RejectReason::NoBackend);
 }
@@ -94,14 +94,14 @@ void Service::say_limit(bool biting) {
 
 bool Service::is_another_ready(std::size_t backend) const {
   for (std::size_t i = 0; i < standings_.size(); ++i) {
-    if (i != backend && standings_[i].state == BackendState::Ready) return true;
+    if (i != backend && effective_state(standings_[i]) == BackendState::Ready) return true;
   }
   return false;
 }
 
 std::span<const ConnectPlan::View> Service::views() {
   for (std::size_t i = 0; i < views_.size(); ++i) {
-    views_[i] = {.state = standings_[i].state,
+    views_[i] = {.state = effective_state(standings_[i]),
                  .weight = config_.backends[i].weight,
                  .connections = load_.backends[i].load(std::memory_order_relaxed)};
   }

@@ -17,7 +17,7 @@ namespace {
 using Side = SessionEnd::Side;
 
 // What one direction may read in a turn before others get theirs.
-constexpr std::size_t kTurnBudgetBytes = 256 * 1024;
+constexpr std::size_t kTurnBudgetBytes = 64 * 1024;
 // What is kept of a client's first bytes until its backend answers: a TLS hello, large ones with post-quantum
 // keys too.
 constexpr std::size_t kOpeningBytes = 16 * 1024;
@@ -54,12 +54,53 @@ Session::Session(SessionContext& context, Service& service, Fd client, const Soc
   service_.enter();
 }
 
+Session::Session(SessionContext& context, Service& service, SessionRecord record)
+    : context_(context), service_(service), record_(std::move(record)) {
+  record_.plan.resume(record_.plan.deadline(), service_.connect_limits(), record_.plan.tried());
+  service_.enter();
+  if (record_.backend_socket)
+    service_.load().backends[*record_.backend].fetch_add(1, std::memory_order_relaxed);
+}
+
+// Epoll reports what is ready already; what a relay had begun goes on without being told.
+void Session::resume() {
+  const bool watched = context_.poller.add(record_.client.get(), client_end_) &&
+                       (!is_relaying() || context_.poller.add(record_.backend_socket.get(), backend_end_));
+  if (!watched) {
+    context_.on_no_descriptors(errno);
+    return end(EndReason::NoDescriptors);
+  }
+  is_registered_ = true;
+  if (!is_relaying()) return await_first_data();
+  arm_relay_deadline();
+  advance(Side::Client);
+  if (is_relaying()) advance(Side::Backend);
+}
+
+SessionRecord Session::detach() {
+  context_.poller.remove(record_.client.get());
+  if (record_.backend_socket) {
+    context_.poller.remove(record_.backend_socket.get());
+    service_.load().backends[*record_.backend].fetch_sub(1, std::memory_order_relaxed);
+  }
+  context_.deadlines.cancel(*this);
+  service_.leave();
+  SessionRecord record = std::move(record_);
+  record.detached_at = context_.loop.now();
+  record_.phase = SessionPhase::Ended;
+  return record;
+}
+
 void Session::start() {
   if (!context_.poller.add(record_.client.get(), client_end_)) {
     context_.on_no_descriptors(errno);
     return end(EndReason::NoDescriptors);
   }
   is_registered_ = true;
+  await_first_data();
+}
+
+void Session::await_first_data() {
   const auto timeout = service_.config().first_data_timeout;
   if (!timeout) return on_first_data();
   // The first event comes by itself: EPOLL_CTL_ADD reports what is readable already.

@@ -37,11 +37,22 @@ class Session : public DeadlineQueue::Entry {
   // `backend_side`: a socket for the first attempt, of the service's usual family; empty: none was to be had.
   Session(SessionContext& context, Service& service, Fd client, const SocketAddress& client_address,
           Fd backend_side);
+  // One that was detached, here or in another process; `record.service` and `record.backend` are positions in
+  // this one's configuration. resume() follows.
+  Session(SessionContext& context, Service& service, SessionRecord record);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
   // May end the session.
   void start();
+  void resume();
+  // Whether it can be handed over now: one that is connecting is finished first.
+  bool can_be_detached() const {
+    return record_.phase == SessionPhase::FirstData || record_.phase == SessionPhase::Relaying;
+  }
+  // Stops everything and gives the state away. It counts as ended from now on, without an end being counted
+  // or logged. Not from within one of its own calls.
+  SessionRecord detach();
   void on_events(SessionEnd::Side side, SocketEvents events);
   void on_turn();
   void on_deadline(TimePoint now);
@@ -56,6 +67,7 @@ class Session : public DeadlineQueue::Entry {
  private:
   friend class SessionTable;
 
+  void await_first_data();
   void on_first_data();
   void connect_next();
   bool start_attempt(const ConnectPlan::Attempt& attempt);

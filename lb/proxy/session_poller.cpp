@@ -34,10 +34,14 @@ bool SessionPoller::add(int fd, SessionEnd& end) {
   return epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
+void SessionPoller::remove(int fd) {
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+}
+
 void SessionPoller::dispatch() {
   // One batch per turn: what remains keeps the uv_poll handle readable, and timers and mailbox get their
   // turn.
-  std::array<epoll_event, 64> events;
+  std::array<epoll_event, 512> events;
   const int count = epoll_wait(epoll_.get(), events.data(), events.size(), 0);
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];

@@ -37,6 +37,9 @@ class SessionPoller {
 
   // False leaves errno (ENOMEM, ENOSPC: fs.epoll.max_user_watches).
   bool add(int fd, SessionEnd& end);
+  // Of a socket that another process will hold: closing ours would not take it out (epoll(7)). Not from
+  // within a batch: events of it may still be waiting there.
+  void remove(int fd);
 
  private:
   void dispatch();

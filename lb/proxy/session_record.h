@@ -1,4 +1,4 @@
-// A session's whole state as a value: what a handover will carry to the next generation. The Session around
+// A session's whole state as a value: what a handover carries to the next generation. The Session around
 // it adds only its place in a worker (epoll registration, deadline, queues). Worker thread.
 #pragma once
 
@@ -39,6 +39,12 @@ struct SessionRecord {
   TimePoint attempt_started_at{};
   TimePoint established_at{};
   TimePoint last_activity_at{};  // bytes or an end passed on, either way
+  TimePoint detached_at{};       // of one that nobody serves now: it is being handed over
+
+  // Bytes that have been received and not yet sent on, or may have to be sent again.
+  std::size_t held_bytes() const {
+    return to_backend.unsent().size() + to_backend.opening().size() + to_client.unsent().size();
+  }
 };
 
 }  // namespace vipward

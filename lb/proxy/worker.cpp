@@ -129,6 +129,50 @@ void Worker::admit(Service& service, const SocketAddress& bound, Fd connection, 
       .start();
 }
 
+void Worker::serve(std::vector<ServiceListener> listeners) {
+  for (ServiceListener& listener : listeners) open_acceptor(std::move(listener));
+}
+
+void Worker::stop_accepting() {
+  acceptors_.clear();
+  accept_again_.cancel();
+}
+
+std::vector<SessionRecord> Worker::detach_some(const DetachLimits& limits) {
+  std::vector<SessionRecord> records;
+  std::size_t bytes = 0;
+  for (std::size_t i = sessions_.living().size(); i-- > 0;) {
+    if (records.size() >= limits.sessions || bytes >= limits.bytes) break;
+    Session& session = *sessions_.living()[i];
+    if (!session.can_be_detached()) continue;
+    records.push_back(session.detach());
+    bytes += records.back().held_bytes();
+    sessions_.bury(session);
+  }
+  bury_the_dead();
+  return records;
+}
+
+// A VIP may have gone while they were on their way.
+Duration Worker::adopt(std::vector<SessionRecord> records) {
+  Duration longest{};
+  for (SessionRecord& record : records) {
+    longest = std::max(longest, Duration(loop_.now() - record.detached_at));
+    Service& service = *services_[record.service];
+    const bool is_late =
+        !refused_on_.empty() && contains(refused_on_, SocketAddress::local_of(record.client.get()).ip());
+    Session& session = sessions_.insert(std::make_unique<Session>(context_, service, std::move(record)));
+    if (is_late) {
+      session.abort(EndReason::VipReleased);
+    } else {
+      session.resume();
+    }
+  }
+  bury_the_dead();
+  evictor_.reconsider();
+  return longest;
+}
+
 void Worker::set_standing(BackendId backend, const BackendStanding& standing) {
   services_[backend.service]->set_standing(backend.backend, standing);
   evictor_.reconsider();

@@ -43,6 +43,26 @@ class Worker {
          Callbacks callbacks);
   ~Worker();
 
+  // More listeners: a worker may be made before it has any.
+  void serve(std::vector<ServiceListener> listeners);
+  // Lets nobody in any more; whoever is queued at a listener waits for the next generation. Sessions go on.
+  void stop_accepting();
+  // Sessions that nobody serves from now on, at most so many, and no more once they hold so many unsent
+  // bytes. Those that are connecting are left: they are finished first.
+  struct DetachLimits {
+    std::size_t sessions = 0;
+    std::size_t bytes = 0;
+  };
+  std::vector<SessionRecord> detach_some(const DetachLimits& limits);
+  // Serves them, from this process or another one. Returns how long the one that waited longest had not been
+  // served.
+  Duration adopt(std::vector<SessionRecord> records);
+  std::size_t sessions() const { return sessions_.living().size(); }
+  // For each session, in no order.
+  void for_each(const std::function<void(const SessionRecord&)>& look) const {
+    for (const auto& session : sessions_.living()) look(session->record());
+  }
+
   void set_standing(BackendId backend, const BackendStanding& standing);
   // Clients that come by way of one of these addresses through a listener on every address are reset from now
   // on: the VIPs while they are not ours. None: everybody is welcome, and nobody is asked (a system call per

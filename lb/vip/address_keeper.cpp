@@ -29,6 +29,18 @@ bool is_recorded(const InterfaceAddress& here, const std::string& name,
 
 }  // namespace
 
+std::optional<std::string> foreign_holding(const LinkTable& table, std::span<const IpAddress> addresses) {
+  for (const InterfaceAddress& here : table.addresses()) {
+    const Link* link = table.find(here.interface);
+    if (link == nullptr || is_host_prefix(here)) continue;
+    if (std::ranges::find(addresses, here.address) == addresses.end()) continue;
+    const std::string text = Cidr{here.address, here.prefix}.to_string();
+    return here.address.to_string() + " is an address of this host's own, " + text + " on " + link->name +
+           "; remove it: ip addr del " + text + " dev " + link->name;
+  }
+  return std::nullopt;
+}
+
 AddressKeeper::AddressKeeper(AddressKeeperSettings settings, LinkWatch& links)
     : settings_(std::move(settings)),
       renewal_(Duration(settings_.lifetime) / 4),
@@ -57,20 +69,46 @@ AddressKeeper::LeftOvers AddressKeeper::remove_left_overs() {
     const bool is_in_place = is_own && is_ours && link->name == settings_.interface;
     if (is_in_place && links_.table().is_usable(link->name)) result.were_usable = true;
   }
-  if (!result.problem) record(false);
+  if (!result.problem) record();
   return result;
 }
 
-std::optional<std::string> AddressKeeper::foreign_holding() const {
-  for (const InterfaceAddress& here : links_.table().addresses()) {
-    const Link* link = links_.table().find(here.interface);
-    if (link == nullptr || is_host_prefix(here)) continue;
-    if (std::ranges::find(settings_.addresses, here.address) == settings_.addresses.end()) continue;
-    const std::string text = Cidr{here.address, here.prefix}.to_string();
-    return here.address.to_string() + " is an address of this host's own, " + text + " on " + link->name +
-           "; remove it: ip addr del " + text + " dev " + link->name;
+void AddressKeeper::go_on(TimePoint now, const KeeperMemory& memory) {
+  wanted_ = memory.wanted;
+  bool is_any_on = false;
+  for (const HeldAddress& one : memory.held) {
+    const auto ours = std::ranges::find(slots_, one.address, &HeldAddress::address);
+    if (ours != slots_.end()) {
+      *ours = one;
+      is_any_on = is_any_on || one.interface != 0;
+    } else if (one.interface != 0) {
+      surplus_.push_back(one);
+    }
   }
-  return std::nullopt;
+  // At once: the lifetime may be another one now, and what should have gone has to be tried again.
+  if (wanted_ || is_any_on) due_ = now;
+  record();
+}
+
+KeeperMemory AddressKeeper::memory() const {
+  KeeperMemory memory{.wanted = wanted_, .held = surplus_};
+  for (const HeldAddress& slot : slots_) {
+    if (slot.interface != 0 || slot.was_on) memory.held.push_back(slot);
+  }
+  return memory;
+}
+
+std::vector<IpAddress> AddressKeeper::surplus() const {
+  std::vector<IpAddress> addresses;
+  for (const HeldAddress& one : surplus_) addresses.push_back(one.address);
+  return addresses;
+}
+
+std::optional<std::string> AddressKeeper::drop_surplus(TimePoint now) {
+  if (surplus_.empty()) return std::nullopt;
+  auto problem = take_off_surplus(now);
+  record();
+  return problem;
 }
 
 std::optional<std::string> AddressKeeper::add(TimePoint now) {
@@ -78,11 +116,11 @@ std::optional<std::string> AddressKeeper::add(TimePoint now) {
   due_.reset();
   if (renewal_.count() > 0) due_ = now + renewal_;
   // Before the kernel, and also where repair() has to wait for the interface: a crash must leave a record.
-  record(true);
+  record();
   const Link* link = links_.table().find(settings_.interface);
   if (link == nullptr) return "interface " + settings_.interface + " does not exist";
   std::optional<std::string> problem;
-  for (Slot& slot : slots_) {
+  for (HeldAddress& slot : slots_) {
     if (slot.interface != 0 && slot.interface != link->index) take_off(slot);
     const int error = put(slot, link->index, AddressRequest::Ensure);
     if (error == 0) continue;
@@ -94,35 +132,39 @@ std::optional<std::string> AddressKeeper::add(TimePoint now) {
 std::optional<std::string> AddressKeeper::remove(TimePoint now) {
   wanted_ = false;
   due_.reset();
-  std::optional<std::string> problem;
-  for (Slot& slot : slots_) {
+  std::optional<std::string> problem = take_off_surplus(now);
+  for (HeldAddress& slot : slots_) {
     slot.was_on = false;
     const int error = take_off(slot);
     if (error == 0) continue;
-    problem = failure("cannot remove " + slot.address.to_string() + " from " + settings_.interface, error);
-  }
-  if (problem) {
+    problem = removal_failure(slot, error);
     due_ = now + kRemoveRetry;
-  } else {
-    record(false);
   }
+  record();
   return problem;
 }
 
 void AddressKeeper::renew(TimePoint now) {
+  if (surplus_due_ && now >= *surplus_due_) drop_surplus(now);
   if (!due_ || now < *due_) return;
   if (!wanted_) {
     remove(now);
     return;
   }
+  renew_now(now);
+}
+
+void AddressKeeper::renew_now(TimePoint now) {
+  if (!wanted_) return;
   bool failed = false;
-  for (Slot& slot : slots_) {
+  for (HeldAddress& slot : slots_) {
     if (slot.interface == 0) continue;
     const int error = put(slot, slot.interface, AddressRequest::Renew);
     // Gone: for repair() to see, who is asked only after the stall check.
     failed = failed || (error != 0 && error != EINVAL && error != ENODEV);
   }
-  due_ = now + (failed ? renewal_ / 4 : renewal_);
+  due_.reset();
+  if (renewal_.count() > 0) due_ = now + (failed ? renewal_ / 4 : renewal_);
 }
 
 bool AddressKeeper::repair() {
@@ -130,7 +172,7 @@ bool AddressKeeper::repair() {
   const Link* link = links_.table().find(settings_.interface);
   if (link == nullptr) return false;
   bool is_new = false;
-  for (Slot& slot : slots_) {
+  for (HeldAddress& slot : slots_) {
     const bool is_there = links_.table().find_host_address(link->index, slot.address) != nullptr;
     if (is_there && slot.interface == link->index) continue;
     is_new = restore(slot, link->index) || is_new;
@@ -140,12 +182,12 @@ bool AddressKeeper::repair() {
 
 bool AddressKeeper::is_complete() const {
   const Link* link = links_.table().find(settings_.interface);
-  return link != nullptr && std::ranges::all_of(slots_, [&](const Slot& slot) {
+  return link != nullptr && std::ranges::all_of(slots_, [&](const HeldAddress& slot) {
            return links_.table().find_host_address(link->index, slot.address) != nullptr;
          });
 }
 
-bool AddressKeeper::restore(Slot& slot, unsigned index) {
+bool AddressKeeper::restore(HeldAddress& slot, unsigned index) {
   // On the interface that had the name before.
   if (slot.interface != 0 && slot.interface != index) take_off(slot);
   const bool was_on = slot.was_on;
@@ -160,7 +202,7 @@ bool AddressKeeper::restore(Slot& slot, unsigned index) {
   return true;
 }
 
-int AddressKeeper::put(Slot& slot, unsigned index, AddressRequest request) {
+int AddressKeeper::put(HeldAddress& slot, unsigned index, AddressRequest request) {
   const int error = links_.requests().send(
       request, {.interface = index, .address = slot.address, .lifetime = settings_.lifetime});
   if (error == 0) slot.was_on = true;
@@ -169,7 +211,7 @@ int AddressKeeper::put(Slot& slot, unsigned index, AddressRequest request) {
   return error;
 }
 
-int AddressKeeper::take_off(Slot& slot) {
+int AddressKeeper::take_off(HeldAddress& slot) {
   if (slot.interface == 0) return 0;
   const int error = links_.requests().send(
       AddressRequest::Remove, {.interface = slot.interface, .address = slot.address, .lifetime = {}});
@@ -178,11 +220,28 @@ int AddressKeeper::take_off(Slot& slot) {
   return 0;
 }
 
-void AddressKeeper::record(bool held) {
-  std::vector<RecordedAddress> addresses;
-  if (held) {
-    for (const Slot& slot : slots_) addresses.push_back({slot.address, settings_.interface});
+std::optional<std::string> AddressKeeper::take_off_surplus(TimePoint now) {
+  std::optional<std::string> problem;
+  for (HeldAddress& one : surplus_) {
+    if (const int error = take_off(one); error != 0) problem = removal_failure(one, error);
   }
+  std::erase_if(surplus_, [](const HeldAddress& one) { return one.interface == 0; });
+  surplus_due_.reset();
+  if (problem) surplus_due_ = now + kRemoveRetry;
+  return problem;
+}
+
+std::string AddressKeeper::removal_failure(const HeldAddress& slot, int error) const {
+  return failure("cannot remove " + slot.address.to_string() + " from " + settings_.interface, error);
+}
+
+// What is on the interface, or about to be put there.
+void AddressKeeper::record() {
+  std::vector<RecordedAddress> addresses;
+  for (const HeldAddress& slot : slots_) {
+    if (wanted_ || slot.interface != 0) addresses.push_back({slot.address, settings_.interface});
+  }
+  for (const HeldAddress& one : surplus_) addresses.push_back({one.address, settings_.interface});
   state_file_problem_ = file_.write(addresses);
 }
 

@@ -7,9 +7,11 @@
 // address that add() has not claimed; after a stall call remove(), not repair().
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,6 +28,23 @@ struct AddressKeeperSettings {
   std::string state_file;
 };
 
+// An address that is on an interface, or was when it was last seen.
+struct HeldAddress {
+  IpAddress address;
+  unsigned interface = 0;  // the index of where it may be; 0: it is nowhere
+  bool was_on = false;     // since it was wanted
+  bool operator==(const HeldAddress&) const = default;
+};
+
+struct KeeperMemory {
+  bool wanted = false;
+  std::vector<HeldAddress> held;
+};
+
+// Somebody made one of `addresses` the host's own: it is there with another prefix than /32. Says where, and
+// the command that removes it.
+std::optional<std::string> foreign_holding(const LinkTable& table, std::span<const IpAddress> addresses);
+
 class AddressKeeper {
  public:
   // `links` must outlive this.
@@ -41,9 +60,15 @@ class AddressKeeper {
     std::optional<std::string> problem;
   };
   LeftOvers remove_left_overs();
-  // Somebody made a VIP the host's own address: it is there with another prefix than /32. Says where, and the
-  // command that removes it.
-  std::optional<std::string> foreign_holding() const;
+
+  // Instead: goes on with what another keeper, perhaps of another list, holds. Changes no address yet: what
+  // is missing is for repair(), what is no longer in the list for drop_surplus(); the record has both.
+  void go_on(TimePoint now, const KeeperMemory& memory);
+  KeeperMemory memory() const;
+  // What only the memory named and is not off yet.
+  std::vector<IpAddress> surplus() const;
+  // Takes it off. What is wrong, or nothing; what failed is tried again by renew().
+  std::optional<std::string> drop_surplus(TimePoint now);
 
   // All addresses on. What is wrong, or nothing: then all are there. Those that failed are tried again by
   // repair().
@@ -53,11 +78,15 @@ class AddressKeeper {
   std::optional<std::string> remove(TimePoint now);
   // When due: renews what is held, removes what should have gone already. Cheap when not due.
   void renew(TimePoint now);
+  // Renews what is held whether it is due or not.
+  void renew_now(TimePoint now);
   // Puts back at once what is held and has gone from the interface, also after the interface was made anew.
   // True: an address is new there, announce it. Asks the kernel only where the table lacks an address.
   bool repair();
   // When renew() wants to be called; it repairs nothing.
-  std::optional<TimePoint> next_deadline() const { return due_; }
+  std::optional<TimePoint> next_deadline() const {
+    return due_ && surplus_due_ ? std::min(due_, surplus_due_) : (due_ ? due_ : surplus_due_);
+  }
 
   bool is_holding() const { return wanted_; }
   // Every address is on the interface, as far as the table knows.
@@ -69,23 +98,22 @@ class AddressKeeper {
   const std::optional<std::string>& state_file_problem() const { return state_file_problem_; }
 
  private:
-  struct Slot {
-    IpAddress address;
-    unsigned interface = 0;  // the index of where it may be; 0: it is nowhere
-    bool was_on = false;     // since add()
-  };
-  int put(Slot& slot, unsigned index, AddressRequest request);
-  int take_off(Slot& slot);
-  bool restore(Slot& slot, unsigned index);
-  void record(bool held);
+  int put(HeldAddress& slot, unsigned index, AddressRequest request);
+  int take_off(HeldAddress& slot);
+  bool restore(HeldAddress& slot, unsigned index);
+  std::optional<std::string> take_off_surplus(TimePoint now);
+  std::string removal_failure(const HeldAddress& slot, int error) const;
+  void record();
 
   AddressKeeperSettings settings_;
   Duration renewal_;  // from one to the next; 0: none
   LinkWatch& links_;
   StateFile file_;
-  std::vector<Slot> slots_;
+  std::vector<HeldAddress> slots_;    // of settings_.addresses
+  std::vector<HeldAddress> surplus_;  // of an earlier configuration, to be taken off
   bool wanted_ = false;
   std::optional<TimePoint> due_;
+  std::optional<TimePoint> surplus_due_;
   std::uint64_t restored_ = 0;
   std::optional<std::string> state_file_problem_;
 };

@@ -22,6 +22,31 @@ void AnnouncePlan::start(TimePoint now, std::vector<IpAddress> addresses) {
   probe_at_ = now + kProbePeriod;
 }
 
+void AnnouncePlan::go_on(const AnnounceMemory& memory, std::vector<IpAddress> addresses) {
+  stop();
+  last_round_ = memory.last_round;  // a start that follows keeps its distance, too
+  if (!memory.running) return;
+  running_ = true;
+  addresses_ = std::move(addresses);
+  rounds_from_ = memory.rounds_from;
+  round_ = memory.round;
+  last_restart_ = memory.last_restart;
+  round_gap_ = memory.round_gap;
+  probe_at_ = memory.probe_at;
+  if (memory.in_round) begin_round_pass();
+}
+
+AnnounceMemory AnnouncePlan::memory() const {
+  return {.running = running_,
+          .rounds_from = rounds_from_,
+          .round = round_,
+          .in_round = !round_pass_.is_done(),
+          .last_round = last_round_,
+          .last_restart = last_restart_,
+          .round_gap = round_gap_,
+          .probe_at = probe_at_};
+}
+
 void AnnouncePlan::restart(TimePoint now) {
   if (!running_) return;
   const bool is_calm = !last_restart_ || now - *last_restart_ >= kRestartCalm;
@@ -66,10 +91,14 @@ std::optional<TimePoint> AnnouncePlan::next_deadline() const {
   return round_at ? std::min(*round_at, probe_at_) : probe_at_;
 }
 
+void AnnouncePlan::begin_round_pass() {
+  round_pass_ = {.next = 0, .frames = kFormsPerRound * addresses_.size()};
+}
+
 void AnnouncePlan::begin_due_passes(TimePoint now) {
   const auto round_at = next_round_at();
   if (round_pass_.is_done() && round_at && now >= *round_at) {
-    round_pass_ = {.next = 0, .frames = kFormsPerRound * addresses_.size()};
+    begin_round_pass();
     last_round_ = now;
     do {
       ++round_;

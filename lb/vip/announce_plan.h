@@ -43,6 +43,19 @@ inline constexpr std::chrono::milliseconds kShortestRoundGap{10};
 inline constexpr std::chrono::milliseconds kLongestRoundGap{1000};
 inline constexpr std::chrono::milliseconds kRestartCalm{1000};
 
+// Everything that an AnnouncePlan knows beside its addresses; names as there.
+struct AnnounceMemory {
+  bool running = false;
+  TimePoint rounds_from{};
+  std::size_t round = 0;
+  bool in_round = false;  // a pass over the addresses is not done
+  TimePoint last_round{};
+  std::optional<TimePoint> last_restart;
+  Duration round_gap = kShortestRoundGap;
+  TimePoint probe_at{};
+  bool operator==(const AnnounceMemory&) const = default;
+};
+
 class AnnouncePlan {
  public:
   // `refresh` zero: no rounds after the last of kAnnounceOffsets.
@@ -52,6 +65,10 @@ class AnnouncePlan {
   void start(TimePoint now, std::vector<IpAddress> addresses);
   // The rounds begin over: a competing episode, a restored address, a foreign claim. Nothing when stopped.
   void restart(TimePoint now);
+  // Goes on where the other one stopped, with these addresses and its own refresh. What a round that is under
+  // way has told already is told again.
+  void go_on(const AnnounceMemory& memory, std::vector<IpAddress> addresses);
+  AnnounceMemory memory() const;
   // The addresses are gone: nothing is due any more.
   void stop();
   bool is_running() const { return running_; }
@@ -69,6 +86,7 @@ class AnnouncePlan {
     bool is_done() const { return next == frames; }
   };
 
+  void begin_round_pass();
   void begin_due_passes(TimePoint now);
   std::optional<TimePoint> next_round_at() const;
   Announcement round_frame(std::size_t index) const;

@@ -38,6 +38,10 @@ class Announcer {
 
   // The VIPs are on: the rounds begin. Nothing is sent before send_due().
   void start(TimePoint now) { plan_.start(now, addresses_); }
+  // Goes on where the other one stopped.
+  void go_on(const AnnounceMemory& memory) { plan_.go_on(memory, addresses_); }
+  AnnounceMemory memory() const { return plan_.memory(); }
+  bool is_running() const { return plan_.is_running(); }
   // From the first round again: a competing episode is over, a restored address, a foreign claim, carrier up.
   void restart(TimePoint now) { plan_.restart(now); }
   // The VIPs are off.

@@ -13,6 +13,12 @@
 
 namespace vipward {
 
+// The one that shows itself now, for another ConflictWatch.
+struct ConflictMemory {
+  std::optional<TimePoint> until;
+  std::string last;
+};
+
 class ConflictWatch {
  public:
   // Whoever showed itself counts as there for so long; the Announcer asks once a second.
@@ -25,6 +31,12 @@ class ConflictWatch {
     last_ = who;
     return said_.may_say(who, now);
   }
+  // Goes on where the other one stopped; count() begins anew.
+  void go_on(const ConflictMemory& memory) {
+    until_ = memory.until;
+    last_ = memory.last;
+  }
+  ConflictMemory memory() const { return {.until = until_, .last = last_}; }
   // The time has come to forget.
   void expire(TimePoint now) {
     if (until_ && now >= *until_) until_.reset();

@@ -34,6 +34,66 @@ void Actions::merge(const Actions& later) {
   announce = later.announce;
 }
 
+Instance::Instance(InstanceSettings settings, const InstanceMemory& memory)
+    : settings_(std::move(settings)),
+      state_(memory.state),
+      candidacy_(memory.candidacy),
+      learnt_(memory.learnt),
+      last_heard_(memory.last_heard),
+      last_sent_(memory.last_sent),
+      told_(memory.told),
+      advertise_at_(memory.advertise_at),
+      contested_until_(memory.contested_until),
+      quiet_since_(memory.quiet_since),
+      heard_(memory.heard),
+      discarded_(memory.discarded),
+      released_(memory.released),
+      down_at_(memory.down_at),
+      lower_since_(memory.lower_since),
+      fault_gone_at_(memory.fault_gone_at),
+      startup_until_(memory.startup_until),
+      stall_until_(memory.stall_until) {}
+
+InstanceMemory Instance::memory() const {
+  return {.state = state_,
+          .candidacy = candidacy_,
+          .learnt = learnt_,
+          .last_heard = last_heard_,
+          .last_sent = last_sent_,
+          .told = told_,
+          .advertise_at = advertise_at_,
+          .contested_until = contested_until_,
+          .quiet_since = quiet_since_,
+          .heard = heard_,
+          .discarded = discarded_,
+          .released = released_,
+          .down_at = down_at_,
+          .lower_since = lower_since_,
+          .fault_gone_at = fault_gone_at_,
+          .startup_until = startup_until_,
+          .stall_until = stall_until_};
+}
+
+void Instance::resume(TimePoint now) {
+  if (state_ == VipState::Active) {
+    learnt_ = settings_.interval;
+    advertise_at_ = now;
+    return;
+  }
+  if (!is_listening()) return;
+  const bool is_lower = last_heard_ && last_heard_->priority < settings_.priority;
+  if (settings_.failback != Failback::After || !is_lower) lower_since_.reset();
+  if (!heard_ || !last_heard_) return;
+  if (discarded_) {
+    if (may_preempt(last_heard_->priority)) return;
+    // Somebody whom we tolerate now: he has his time.
+    discarded_ = false;
+    learnt_ = last_heard_->interval;
+    fault_gone_at_.reset();
+  }
+  down_at_ = quiet_since_ + down();
+}
+
 Actions Instance::start(TimePoint now, bool vip_was_ours) {
   Actions actions;
   if (state_ != VipState::Init) return actions;
@@ -61,7 +121,8 @@ Actions Instance::on_advertisement(TimePoint now, const HeardAdvertisement& hear
     hear_while_listening(now, heard);
   }
   if (heard.priority != 0) {
-    last_heard_ = LastHeard{.source = heard.source, .priority = heard.priority, .at = now};
+    last_heard_ =
+        LastHeard{.source = heard.source, .priority = heard.priority, .interval = heard.interval, .at = now};
   }
   return actions;
 }
@@ -106,6 +167,15 @@ Actions Instance::on_carrier_up(TimePoint now) {
   return actions;
 }
 
+Actions Instance::advertise_before_pause(TimePoint now, Duration interval) {
+  Actions actions;
+  leave_if_stalled(now, actions);
+  if (state_ != VipState::Active) return actions;
+  advertise(now, actions);
+  told_ = std::max(told_, interval);
+  return actions;
+}
+
 Actions Instance::shut_down(TimePoint now) {
   Actions actions;
   leave_if_stalled(now, actions);
@@ -132,8 +202,8 @@ VipState Instance::resting_state() const {
   return has_fault ? VipState::Fault : VipState::Backup;
 }
 
-bool Instance::preempts(std::uint8_t priority) const {
-  if (candidacy_ != Candidacy::Full || priority >= settings_.priority) return false;
+bool Instance::may_preempt(std::uint8_t priority) const {
+  if (priority >= settings_.priority) return false;
   return settings_.failback == Failback::Immediately || settings_.priority == kOwnerPriority ||
          priority <= kReluctantPriority;
 }
@@ -164,15 +234,17 @@ void Instance::step_down(TimePoint now, Cause cause, Actions& actions) {
   down_at_ = now + down();
 }
 
-// RFC 9568 knows no stall. The peer has taken over by now: one advertisement of ours would cut its clients.
+// RFC 9568 knows no stall. The peer, which waits by the interval it was told, has taken over by now: one
+// advertisement of ours would cut its clients.
 void Instance::leave_if_stalled(TimePoint now, Actions& actions) {
-  if (state_ != VipState::Active || now - last_sent_ < kStallIntervals * settings_.interval) return;
+  if (state_ != VipState::Active || now - last_sent_ < kStallIntervals * told_) return;
   step_down(now, Cause::Stall, actions);
   stall_until_ = now + down();
 }
 
 void Instance::advertise(TimePoint now, Actions& actions) {
   last_sent_ = now;
+  told_ = settings_.interval;
   advertise_at_ = now + settings_.interval;
   actions.advertise = true;
 }
@@ -212,13 +284,14 @@ void Instance::hear_while_listening(TimePoint now, const HeardAdvertisement& hea
   released_ = false;
   fault_gone_at_.reset();
   // Preempt_Mode: the advertisement is discarded, and the timer takes over when it runs out.
-  if (preempts(heard.priority)) return;
+  discarded_ = preempts(heard.priority);
+  if (discarded_) return;
   learnt_ = heard.interval;
   down_at_ = now + down();
   if (candidacy_ != Candidacy::Full || heard.priority >= settings_.priority) {
-    failback_at_.reset();
-  } else if (settings_.failback == Failback::After && (!failback_at_ || was_silent)) {
-    failback_at_ = now + settings_.failback_delay;
+    lower_since_.reset();
+  } else if (settings_.failback == Failback::After && (!lower_since_ || was_silent)) {
+    lower_since_ = now;
   }
 }
 
@@ -238,8 +311,9 @@ void Instance::hear_release(TimePoint now, const IpAddress& source) {
 void Instance::listen_from(TimePoint now) {
   quiet_since_ = now;
   heard_ = false;
+  discarded_ = false;
   released_ = false;
-  failback_at_.reset();
+  lower_since_.reset();
   fault_gone_at_.reset();
 }
 
@@ -270,7 +344,7 @@ void Instance::change_candidacy(TimePoint now, Candidacy before, Actions& action
   } else if (state_ != VipState::Backup) {
     enter(VipState::Backup, is_full ? Cause::FaultGone : Cause::OperatorRelease, actions);
   }
-  failback_at_.reset();
+  lower_since_.reset();
   fault_gone_at_.reset();
   if (is_full && released_) fault_gone_at_ = down_at_;
   if (is_full && !released_) fault_gone_at_ = quiet_since_ + (heard_ ? down() : learnt_);
@@ -281,7 +355,7 @@ std::optional<TimePoint> Instance::claim_at() const {
   if (!is_listening() || candidacy_ == Candidacy::None) return std::nullopt;
   TimePoint at = down_at_;
   if (candidacy_ == Candidacy::Full) {
-    if (failback_at_) at = std::min(at, *failback_at_);
+    if (lower_since_) at = std::min(at, *lower_since_ + settings_.failback_delay);
     if (fault_gone_at_) at = std::min(at, *fault_gone_at_);
   } else {
     at = quiet_since_ + (candidacy_ == Candidacy::LastResort ? kLastResortDownIntervals : 1) * down();

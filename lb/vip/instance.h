@@ -107,16 +107,50 @@ struct Actions {
   void merge(const Actions& later);
 };
 
+// The last advertisement that claimed the addresses.
+struct LastHeard {
+  IpAddress source;
+  std::uint8_t priority = 0;
+  Duration interval{};
+  TimePoint at{};
+  bool operator==(const LastHeard&) const = default;
+};
+
+// Everything that an Instance is and knows beside its settings; names as in Instance.
+struct InstanceMemory {
+  VipState state = VipState::Init;
+  Candidacy candidacy = Candidacy::None;
+  Duration learnt{};
+  std::optional<LastHeard> last_heard;
+  TimePoint last_sent{};
+  Duration told{};
+  TimePoint advertise_at{};
+  std::optional<TimePoint> contested_until;
+  TimePoint quiet_since{};
+  bool heard = false;
+  bool discarded = false;
+  bool released = false;
+  TimePoint down_at{};
+  std::optional<TimePoint> lower_since;
+  std::optional<TimePoint> fault_gone_at;
+  TimePoint startup_until{};
+  TimePoint stall_until{};
+  bool operator==(const InstanceMemory&) const = default;
+};
+
 class Instance {
  public:
-  struct LastHeard {
-    IpAddress source;
-    std::uint8_t priority = 0;
-    TimePoint at{};
-  };
+  using LastHeard = vipward::LastHeard;
 
   explicit Instance(InstanceSettings settings)
-      : settings_(std::move(settings)), learnt_(settings_.interval) {}
+      : settings_(std::move(settings)), learnt_(settings_.interval), told_(settings_.interval) {}
+  // One that goes on where the other stopped, to the nanosecond. If `settings` may be others: resume().
+  Instance(InstanceSettings settings, const InstanceMemory& memory);
+  InstanceMemory memory() const;
+  // Before the first event of one made from a memory. Active: an advertisement is due at once, from which the
+  // others learn the settings; how long we may have been away is judged by what the last one told them.
+  // Listening: what was heard last counts as if these settings had heard it; other timers run on.
+  void resume(TimePoint now);
 
   // vip_was_ours: an earlier life of this host left the address behind on a link that is up: no
   // startup_delay. Candidacy is None until set_candidacy() has said otherwise, before or after this.
@@ -128,6 +162,10 @@ class Instance {
   // To be called before the candidacy that the link gives back: what follows it is a new start.
   Actions on_carrier_up(TimePoint now);
   void set_own_address(const IpAddress& own) { settings_.own = own; }
+  // We are going to be silent for a moment and want to find everything as it is now. While active: one more
+  // advertisement, which names `interval` if that is longer than ours, so that the others wait by it (RFC
+  // 9568, section 6.4.2, (440)) until they hear the next one.
+  Actions advertise_before_pause(TimePoint now, Duration interval);
   Actions shut_down(TimePoint now);
 
   // After on_time(now) it is later than `now`. nullopt: only an event can change anything.
@@ -137,6 +175,7 @@ class Instance {
   Candidacy candidacy() const { return candidacy_; }
   // What our advertisements carry now.
   std::uint8_t advertised_priority() const;
+  Duration advertised_interval() const { return told_; }
   // The last one that claimed the addresses, whatever became of it.
   const std::optional<LastHeard>& last_heard() const { return last_heard_; }
   // That of the active one as long as we are not; ours until it is heard.
@@ -149,7 +188,10 @@ class Instance {
   bool is_listening() const { return state_ == VipState::Backup || state_ == VipState::Fault; }
   VipState resting_state() const;
   // A lower priority that a full candidate does not tolerate as the active one.
-  bool preempts(std::uint8_t priority) const;
+  bool may_preempt(std::uint8_t priority) const;
+  bool preempts(std::uint8_t priority) const {
+    return candidacy_ == Candidacy::Full && may_preempt(priority);
+  }
   bool goes_first(const HeardAdvertisement& heard) const;
 
   void enter(VipState state, Cause cause, Actions& actions);
@@ -178,15 +220,17 @@ class Instance {
 
   // Active.
   TimePoint last_sent_{};
+  Duration told_;             // the interval that our last advertisement named
   TimePoint advertise_at_{};  // the RFC's Adver_Timer
   std::optional<TimePoint> contested_until_;
 
   // Listening.
   TimePoint quiet_since_{};                 // the last claim heard, or the beginning of listening
   bool heard_ = false;                      // somebody claimed since then and has not let go
+  bool discarded_ = false;                  // Preempt_Mode: it left the timers as they were
   bool released_ = false;                   // somebody let go and nobody has claimed since
   TimePoint down_at_{};                     // the RFC's Active_Down_Timer
-  std::optional<TimePoint> failback_at_;    // Failback::After, while a lower priority is active
+  std::optional<TimePoint> lower_since_;    // Failback::After: when a lower priority became active
   std::optional<TimePoint> fault_gone_at_;  // candidacy came back and nobody was heard since
   TimePoint startup_until_{};               // start or carrier up: no claim before, unless released_
   TimePoint stall_until_{};                 // after a stall: no claim before, whatever is heard

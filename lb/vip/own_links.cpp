@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 namespace vipward {
 namespace {
@@ -29,19 +30,42 @@ std::string link_fault(const LinkTable& table, const std::string& name) {
   return "";
 }
 
+constexpr const char* kNoOwnPeer =
+    "vip.peers: none of them is an address of this host, allowed: the addresses of both hosts, or the other "
+    "one alone";
+
 }  // namespace
 
 OwnLinks::OwnLinks(const VipConfig& config, const LinkTable& table)
-    : interface_(find_interface(config, table)), tracked_(config.track_interfaces) {
+    : OwnLinks(config, table, find_interface(config, table), {}) {
+  if (others_.size() > 1) throw std::runtime_error(kNoOwnPeer);
+}
+
+OwnLinks::OwnLinks(const VipConfig& config, const LinkTable& table, std::string interface,
+                   std::vector<IpAddress> own)
+    : interface_(std::move(interface)), tracked_(config.track_interfaces), own_(std::move(own)) {
   for (const Cidr& cidr : config.addresses) vips_.push_back(cidr.address);
   for (const IpAddress& peer : config.peers) {
-    if (!is_own(table, peer)) others_.push_back(peer);
+    if (std::ranges::find(own_, peer) != own_.end()) continue;
+    (is_own(table, peer) ? own_ : others_).push_back(peer);
   }
-  if (others_.size() > 1) {
-    throw std::runtime_error(
-        "vip.peers: none of them is an address of this host, allowed: the addresses of both hosts, "
-        "or the other one alone");
+}
+
+std::optional<std::string> OwnLinks::refusal_of(const VipConfig& config, const LinkTable& table) const {
+  const OwnLinks next(config, table, interface_, own_);
+  if (next.others_.size() > 1) return kNoOwnPeer;
+  const IpAddress& vip = next.vips_.front();
+  const std::vector<std::string> found = table.interfaces_towards(vip);
+  const bool is_elsewhere = !found.empty() && std::ranges::find(found, interface_) == found.end();
+  if (!config.interface && is_elsewhere) {
+    return "vip.interface: auto means " + found.front() + " for " + vip.to_string() + ", and " + interface_ +
+           " is in use: this needs a restart of vipward, on the standby first";
   }
+  // Without an address of its own it stands still now, and would not be worse off.
+  if (source(table) && !next.source(table)) {
+    return "vip.addresses: interface " + interface_ + " has no address in the subnet of " + vip.to_string();
+  }
+  return std::nullopt;
 }
 
 std::optional<IpAddress> OwnLinks::source(const LinkTable& table) const {

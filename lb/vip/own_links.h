@@ -17,10 +17,18 @@ class OwnLinks {
   // Finds the interface and who the peers are. Throws std::runtime_error with one sentence that says what is
   // wrong: no interface in the VIP's subnet, no peer list that fits this host.
   OwnLinks(const VipConfig& config, const LinkTable& table);
+  // The same for one that has its interface already, and knows `own` as addresses of this host. Throws
+  // nothing: interface and addresses may be gone at the moment.
+  OwnLinks(const VipConfig& config, const LinkTable& table, std::string interface,
+           std::vector<IpAddress> own);
+  // Why `config` cannot be followed without a restart by a host whose links are these; nullopt: it can.
+  std::optional<std::string> refusal_of(const VipConfig& config, const LinkTable& table) const;
 
   const std::string& interface() const { return interface_; }
   // The hosts of `peers` that are not this one.
   const std::vector<IpAddress>& others() const { return others_; }
+  // Those that are.
+  const std::vector<IpAddress>& own() const { return own_; }
   // What VRRP packets are sent from now; nullopt: the interface has no address in the VIP's subnet.
   std::optional<IpAddress> source(const LinkTable& table) const;
   // Why nothing can be held or told: "interface eth0 has no carrier". Empty: nothing is wrong.
@@ -33,6 +41,7 @@ class OwnLinks {
   std::string interface_;
   std::vector<std::string> tracked_;
   std::vector<IpAddress> others_;
+  std::vector<IpAddress> own_;
 };
 
 }  // namespace vipward

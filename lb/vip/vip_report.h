@@ -26,6 +26,19 @@ struct VipCounters {
   std::array<std::uint64_t, kAnnouncementKinds.size()> announcements{};  // frames
   std::uint64_t restored = 0;   // addresses that somebody had removed
   std::uint64_t conflicts = 0;  // other holders heard: foreign claims and foreign active ones
+
+  void add(const VipCounters& other) {
+    const auto add_all = [](auto& to, const auto& from) {
+      for (std::size_t i = 0; i < to.size(); ++i) to[i] += from[i];
+    };
+    add_all(transitions, other.transitions);
+    add_all(rejected, other.rejected);
+    add_all(announcements, other.announcements);
+    advertisements_sent += other.advertisements_sent;
+    advertisements_received += other.advertisements_received;
+    restored += other.restored;
+    conflicts += other.conflicts;
+  }
 };
 
 struct VipReport {

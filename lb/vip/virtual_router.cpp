@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <stdexcept>
-#include <system_error>
 #include <utility>
 
 #include "lb/vip/reason_text.h"
+#include "lb/vip/vip_settings.h"
 
 namespace vipward {
 namespace {
@@ -16,48 +15,14 @@ using namespace std::chrono_literals;
 
 // Between the two packets of priority 0: one may be lost, and the second is too late to do harm.
 constexpr Duration kFarewellPause = 2ms;
-// How soon an address that the kernel refused is tried again.
-constexpr Duration kKeepingRetry = 1s;
-constexpr Duration kLongestKeepingRetry = 60s;
+// What the last advertisement before a re-execution names at least: the next image takes tens of milliseconds
+// to speak, for which the others must have patience.
+constexpr Duration kPause = 200ms;
 // Datagrams heard in one turn at most: more than the kernel queues for a socket, so that all that waited is
 // heard, and a flood still cannot keep the clock from being looked at.
 constexpr int kMostDatagrams = 1024;
 // Longer than any advertisement of 255 addresses with its IP header.
 constexpr std::size_t kDatagramBytes = 2048;
-
-std::vector<IpAddress> hosts_of(const std::vector<Cidr>& addresses) {
-  std::vector<IpAddress> hosts;
-  for (const Cidr& cidr : addresses) hosts.push_back(cidr.address);
-  return hosts;
-}
-
-// Long enough to live through three intervals without us, and whole seconds, as the kernel counts.
-std::chrono::seconds lifetime_of(const VipConfig& config) {
-  return config.address_lifetime.value_or(
-      std::chrono::ceil<std::chrono::seconds>(3 * config.advertise_interval));
-}
-
-InstanceSettings settings_of(const VipConfig& config, const OwnLinks& links, const IpAddress& own) {
-  InstanceSettings settings;
-  settings.priority = static_cast<std::uint8_t>(config.priority);
-  settings.interval = config.advertise_interval;
-  settings.own = own;
-  settings.peers = links.others();
-  settings.skew = SkewRule::SinglePeer;
-  settings.failback = config.failback == FailbackMode::Never         ? Failback::Never
-                      : config.failback == FailbackMode::Immediately ? Failback::Immediately
-                                                                     : Failback::After;
-  settings.failback_delay = config.failback_delay;
-  settings.startup_delay = config.startup_delay;
-  return settings;
-}
-
-std::string mac_text(const MacAddress& mac) {
-  std::array<char, 18> text{};
-  std::snprintf(text.data(), text.size(), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
-                mac[4], mac[5]);
-  return text.data();
-}
 
 std::int64_t microseconds(Duration duration) {
   return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
@@ -66,46 +31,68 @@ std::int64_t microseconds(Duration duration) {
 }  // namespace
 
 VirtualRouter::VirtualRouter(Loop& loop, Log& log, const VipConfig& config, std::string state_file,
-                             Hooks hooks)
+                             Hooks hooks, std::optional<Inherited> inherited)
     : loop_(loop),
       log_(log),
       config_(config),
       addresses_(hosts_of(config.addresses)),
       hooks_(std::move(hooks)),
-      own_links_(config, links_.table()),
+      own_links_(inherited ? OwnLinks(config, links_.table(), inherited->memory.interface,
+                                      inherited->memory.own_peers)
+                           : OwnLinks(config, links_.table())),
       reader_(log, foreign_, config, own_links_.others()),
+      socket_(inherited ? VrrpSocket(std::move(inherited->vrrp_socket), inherited->memory.socket_interface)
+                        : VrrpSocket()),
+      sender_(log, socket_, config, own_links_.others()),
       announcer_(addresses_, config.garp_refresh),
-      keeper_({.addresses = addresses_,
-               .interface = own_links_.interface(),
-               .lifetime = lifetime_of(config),
-               .state_file = std::move(state_file)},
-              links_),
+      claims_(log, announcer_, foreign_),
+      keeping_(log,
+               {.addresses = addresses_,
+                .interface = own_links_.interface(),
+                .lifetime = lifetime_of(config),
+                .state_file = std::move(state_file)},
+               links_),
       instance_(settings_of(config, own_links_, own_links_.source(links_.table()).value_or(IpAddress()))),
       socket_poll_(loop, socket_.fd(), [this](Poll::Ready ready) { wake_up(socket_poll_, ready); }),
       links_poll_(loop, links_.fd(), [this](Poll::Ready ready) { wake_up(links_poll_, ready); }),
       claims_poll_(loop, announcer_.fd(), [this](Poll::Ready ready) { wake_up(claims_poll_, ready); }),
       timer_(loop, [this] { turn(); }),
       farewell_(loop, [this] { say_farewell(); }) {
-  if (const auto holding = keeper_.foreign_holding()) throw std::runtime_error("vip.addresses: " + *holding);
-  remove_left_overs();
-}
-
-void VirtualRouter::remove_left_overs() {
-  const AddressKeeper::LeftOvers left = keeper_.remove_left_overs();
-  for (const RecordedAddress& address : left.removed) {
-    log_.warn("address left behind by an earlier life removed",
-              {{"address", address.address.to_string()}, {"interface", address.interface}});
+  if (inherited) {
+    recall(inherited->memory);
+    return;
   }
-  if (left.problem) log_.error("address left behind cannot be removed", {{"error", *left.problem}});
-  vip_was_ours_ = left.were_usable;
+  const auto holding = foreign_holding(links_.table(), addresses_);
+  if (holding) throw std::runtime_error("vip.addresses: " + *holding);
+  vip_was_ours_ = keeping_.remove_left_overs();
 }
 
-void VirtualRouter::start() {
-  const TimePoint now = loop_.now();
+void VirtualRouter::recall(const VipMemory& memory) {
+  const auto own = own_links_.source(links_.table()).value_or(memory.source.value_or(IpAddress()));
+  instance_ = Instance(settings_of(config_, own_links_, own), memory.instance);
+  announcer_.go_on(memory.announcing);
+  keeping_.go_on(loop_.now(), memory.keeping);
+  foreign_.go_on(memory.conflict);
+  wish_ = {.candidacy = memory.wish, .why = memory.wish_why};
+  links_usable_ = memory.links_usable;
+  since_ = memory.since;
+  reason_ = memory.reason;
+  peer_heard_at_ = memory.peer_heard_at;
+  earlier_ = memory.counters;
+  was_contested_ = is_contested();
+}
+
+void VirtualRouter::watch() {
+  running_ = true;
   for (Poll* poll : {&socket_poll_, &links_poll_, &claims_poll_}) poll->watch({.read = true});
   if (own_links_.others().empty()) {
     log_.warn("vip.peers names no other host, nobody takes over when this one fails");
   }
+}
+
+void VirtualRouter::start() {
+  const TimePoint now = loop_.now();
+  watch();
   links_.drain(now);
   Actions actions;
   follow_links(now, actions);
@@ -115,10 +102,57 @@ void VirtualRouter::start() {
   turn();
 }
 
+void VirtualRouter::go_on() {
+  if (instance_.state() == VipState::Init) return start();  // nothing to go on with
+  const TimePoint now = loop_.now();
+  const std::vector<IpAddress> surplus = keeping_.surplus();
+  if (const auto due = instance_.next_deadline()) armed_for_ = *due;
+  watch();
+  instance_.resume(now);
+  turn();
+  if (surplus.empty()) return;
+  keeping_.drop_surplus(loop_.now());
+  hooks_.on_unconfigured(surplus);
+  arm(loop_.now());
+}
+
+std::optional<std::string> VirtualRouter::refusal_of(const VipConfig& next) const {
+  if (auto refusal = own_links_.refusal_of(next, links_.table())) return refusal;
+  const auto holding = foreign_holding(links_.table(), hosts_of(next.addresses));
+  return holding ? "vip.addresses: " + *holding : holding;
+}
+
+void VirtualRouter::prepare_to_leave() {
+  if (!running_) return;
+  turn(kPause);
+  keeping_.renew_now(loop_.now());
+  if (!farewell_pending_) return;
+  farewell_.cancel();
+  say_farewell();
+}
+
+VipMemory VirtualRouter::memory() const {
+  return {.interface = own_links_.interface(),
+          .own_peers = own_links_.own(),
+          .source = own_links_.source(links_.table()),
+          .socket_interface = socket_.interface(),
+          .links_usable = links_usable_,
+          .wish = wish_.candidacy,
+          .wish_why = wish_.why,
+          .instance = instance_.memory(),
+          .announcing = announcer_.memory(),
+          .keeping = keeping_.memory(),
+          .conflict = foreign_.memory(),
+          .counters = report().counters,
+          .since = since_,
+          .reason = reason_,
+          .peer_heard_at = peer_heard_at_};
+}
+
 void VirtualRouter::set_candidacy(Candidacy candidacy, std::string why) {
   if (wish_.candidacy == candidacy && wish_.why == why) return;
   wish_ = {.candidacy = candidacy, .why = std::move(why)};
-  if (instance_.state() != VipState::Init) turn();
+  if (running_ && instance_.state() != VipState::Init) turn();
 }
 
 void VirtualRouter::shut_down() {
@@ -137,12 +171,12 @@ void VirtualRouter::wake_up(Poll& poll, Poll::Ready ready) {
   if (ready.failed) poll.watch({.read = true});
 }
 
-void VirtualRouter::turn() {
+void VirtualRouter::turn(std::optional<Duration> pause) {
   const TimePoint now = loop_.now();
   Actions actions;
   hear(now, actions);
-  if (links_.drain(now)) follow_links(now, actions);
-  if (keeping_retry_at_ && now >= *keeping_retry_at_) keeping_retry_at_.reset();
+  if (links_.drain(now) || !std::exchange(links_followed_, true)) follow_links(now, actions);
+  keeping_.expire(now);
   const Wish wish = effective_wish();
   if (instance_.state() == VipState::Fault && reason_ != wish.why) {
     reason_ = wish.why;
@@ -150,9 +184,15 @@ void VirtualRouter::turn() {
   }
   actions.merge(instance_.set_candidacy(now, wish.candidacy));
   actions.merge(instance_.on_time(now));
+  // In one packet: of two the network might deliver the longer patience first.
+  if (pause) actions.merge(instance_.advertise_before_pause(now, *pause));
   apply(now, actions);
-  keep(now);
-  hear_claims(now);
+  if (keeping_.keep(now)) {
+    announcer_.restart(now);
+    changed_ = true;
+  }
+  foreign_.expire(now);
+  claims_.look(now, links_.table());
   if (!is_late(now)) announcer_.send_due(now);
   arm(now);
   say(false);
@@ -179,8 +219,7 @@ void VirtualRouter::follow_links(TimePoint now, Actions& actions) {
   const LinkTable& table = links_.table();
   const Link* link = table.find(own_links_.interface());
   const unsigned index = link != nullptr ? link->index : 0;
-  const bool is_new = index != 0 && index != socket_.interface();
-  if (is_new || (index == 0 && socket_.interface() != 0)) {
+  if (index != socket_.interface()) {
     if (const auto problem = socket_.attach(own_links_.interface(), index)) {
       log_.error("cannot listen for VRRP", {{"error", *problem}});
     }
@@ -195,13 +234,11 @@ void VirtualRouter::follow_links(TimePoint now, Actions& actions) {
 }
 
 VirtualRouter::Wish VirtualRouter::effective_wish() const {
-  const auto fault = [](Candidacy candidacy, std::string why) { return Wish{candidacy, std::move(why)}; };
-  if (auto why = own_links_.interface_fault(links_.table()); !why.empty())
-    return fault(Candidacy::None, std::move(why));
-  if (keeping_retry_at_) return fault(Candidacy::None, keeping_problem_);
-  auto why = own_links_.tracked_fault(links_.table());
-  if (!why.empty() && wish_.candidacy < Candidacy::LastResort)
-    return fault(Candidacy::LastResort, std::move(why));
+  auto why = own_links_.interface_fault(links_.table());
+  if (!why.empty()) return {Candidacy::None, std::move(why)};
+  if (const std::string* refused = keeping_.fault()) return {Candidacy::None, *refused};
+  why = own_links_.tracked_fault(links_.table());
+  if (!why.empty() && wish_.candidacy < Candidacy::LastResort) return {Candidacy::LastResort, std::move(why)};
   return wish_;
 }
 
@@ -228,8 +265,12 @@ void VirtualRouter::take(TimePoint now, const Transition& transition) {
   const std::string reason = reason_text(transition, instance_.last_heard(), now, effective_wish().why);
   const auto heard = instance_.last_heard();
   hooks_.on_taking();
-  if (const auto problem = keeper_.add(now)) return fail_to_take(now, transition, *problem);
-  keeping_pause_ = {};
+  if (const auto problem = keeping_.take(now)) {
+    // Nothing was said, so nobody need be told.
+    instance_.set_candidacy(now, Candidacy::None);
+    enter({.from = transition.from, .to = instance_.state(), .cause = Cause::OwnFault}, {}, *problem);
+    return;
+  }
   const TimePoint address_on = loop_.now();
   announcer_.start(now);
   // The kernel may have kept us waiting for longer than the peer waits: then the next turn hears first.
@@ -247,20 +288,11 @@ void VirtualRouter::take(TimePoint now, const Transition& transition) {
   enter(transition, phases, reason);
 }
 
-// Nothing was said, so nobody need be told.
-void VirtualRouter::fail_to_take(TimePoint now, const Transition& transition, const std::string& problem) {
-  keeper_.remove(now);
-  refuse_to_keep(now, problem);
-  instance_.set_candidacy(now, Candidacy::None);
-  enter({.from = transition.from, .to = instance_.state(), .cause = Cause::OwnFault}, {}, problem);
-}
-
 // DESIGN: stop accepting, address off, priority 0, and only then reset the sessions.
 void VirtualRouter::give_up(TimePoint now, const Transition& transition, bool tell_release) {
   const std::string reason = reason_text(transition, instance_.last_heard(), now, effective_wish().why);
   hooks_.on_giving_up();
-  const auto problem = keeper_.remove(now);
-  if (problem) log_.error("the address cannot be removed", {{"error", *problem}});
+  const bool is_off = keeping_.give_up(now);
   const TimePoint address_off = loop_.now();
   announcer_.stop();
   if (tell_release) {
@@ -269,7 +301,7 @@ void VirtualRouter::give_up(TimePoint now, const Transition& transition, bool te
     farewell_due_ = now + kFarewellPause;
     farewell_.arm_at(farewell_due_);
   }
-  hooks_.on_given_up(!problem);
+  hooks_.on_given_up(is_off);
   const std::vector<LogField> phases{{"address_off_us", microseconds(address_off - now)},
                                      {"told_us", microseconds(loop_.now() - now)}};
   enter(transition, phases, reason);
@@ -299,67 +331,9 @@ void VirtualRouter::enter(const Transition& transition, std::span<const LogField
 }
 
 void VirtualRouter::advertise(TimePoint now, std::uint8_t priority) {
-  const auto own = own_links_.source(links_.table());
-  if (!own) return;  // a fault that is said already
-  const ChecksumForm form =
-      config_.checksum == VrrpChecksum::Rfc9568 ? ChecksumForm::Rfc9568 : ChecksumForm::PseudoHeader;
-  for (const IpAddress& peer : own_links_.others()) {
-    const auto message = encode({.vrid = config_.virtual_router_id,
-                                 .priority = priority,
-                                 .interval = config_.advertise_interval,
-                                 .addresses = addresses_},
-                                *own, peer, form);
-    const int error = socket_.send(*own, peer, message);
-    if (error == 0) ++counters_.advertisements_sent;
-    if (error != 0 && said_.may_say("send " + std::to_string(error), now)) {
-      log_.warn("advertisement not sent",
-                {{"peer", peer.to_string()}, {"error", std::generic_category().message(error)}});
-    }
-  }
-}
-
-void VirtualRouter::keep(TimePoint now) {
-  if (keeper_.repair()) {
-    announcer_.restart(now);
-    log_.warn("address was removed by somebody else and is back", {{"restored", keeper_.restored()}});
-    changed_ = true;
-  }
-  keeper_.renew(now);
-  if (!keeper_.is_holding() || keeper_.is_complete()) {
-    incomplete_since_.reset();
-  } else if (now - incomplete_since_.value_or(now) >= kKeepingRetry) {
-    // The kernel takes it no more: let the peer have it.
-    incomplete_since_.reset();
-    refuse_to_keep(now, "an address cannot be put back");
-  } else if (!incomplete_since_) {
-    incomplete_since_ = now;
-  }
-}
-
-// Once more after a pause that grows: each attempt costs the peer its turn.
-void VirtualRouter::refuse_to_keep(TimePoint now, const std::string& problem) {
-  keeping_problem_ = problem;
-  keeping_pause_ = std::clamp(keeping_pause_ * 2, Duration(kKeepingRetry), Duration(kLongestKeepingRetry));
-  keeping_retry_at_ = now + keeping_pause_;
-  log_.error("the address cannot be kept", {{"error", problem}});
-}
-
-void VirtualRouter::hear_claims(TimePoint now) {
-  foreign_.expire(now);
-  for (const ForeignClaim& claim : announcer_.drain(links_.table())) {
-    if (instance_.state() != VipState::Active) continue;
-    on_conflict(now, claim.address.to_string() + " is claimed by " + mac_text(claim.mac) + " as well");
-    announcer_.restart(now);
-  }
-  if (announcer_.failed() != announcements_failed_ && said_.may_say("announcement", now)) {
-    log_.warn("announcement not sent", {{"error", std::generic_category().message(announcer_.last_error())}});
-  }
-  announcements_failed_ = announcer_.failed();
-}
-
-void VirtualRouter::on_conflict(TimePoint now, const std::string& who) {
-  if (foreign_.observe(now, who))
-    log_.error("another holder of the address shows itself", {{"conflict", who}});
+  // Without an address there is a fault, which is said already.
+  if (const auto own = own_links_.source(links_.table()))
+    sender_.send(now, *own, priority, instance_.advertised_interval());
 }
 
 std::optional<Instance::LastHeard> VirtualRouter::claimed_since(TimePoint moment) const {
@@ -383,11 +357,13 @@ VipReport VirtualRouter::report() const {
   report.contested = is_contested();
   report.warning = warning();
   report.counters = counters_;
+  report.counters.advertisements_sent = sender_.sent();
   report.counters.advertisements_received = reader_.received();
   report.counters.rejected = reader_.rejected();
   report.counters.conflicts = foreign_.count() + peer_claims_;
-  report.counters.restored = keeper_.restored();
+  report.counters.restored = keeping_.restored();
   report.counters.announcements = announcer_.sent();
+  report.counters.add(earlier_);
   return report;
 }
 
@@ -398,21 +374,16 @@ std::string VirtualRouter::warning() const {
            " is active as well: it does not hear this host, look for a packet filter that stops protocol 112";
   }
   if (wish_.candidacy == Candidacy::IfNobodyHeard) return wish_.why + ", no candidate until resume";
-  if (keeper_.state_file_problem()) return *keeper_.state_file_problem();
+  if (keeping_.state_file_problem()) return *keeping_.state_file_problem();
   return "";
 }
 
 void VirtualRouter::arm(TimePoint now) {
   std::optional<TimePoint> next;
-  const auto consider = [&](const std::optional<TimePoint>& at) {
+  for (const auto& at : {instance_.next_deadline(), links_.next_deadline(), keeping_.next_deadline(),
+                         announcer_.next_deadline(), foreign_.next_deadline()}) {
     if (at && (!next || *at < *next)) next = at;
-  };
-  consider(instance_.next_deadline());
-  consider(links_.next_deadline());
-  consider(keeper_.next_deadline());
-  consider(announcer_.next_deadline());
-  consider(keeping_retry_at_);
-  consider(foreign_.next_deadline());
+  }
   if (!next) return timer_.cancel();
   armed_for_ = std::max(*next, now);
   timer_.arm_at(*next);

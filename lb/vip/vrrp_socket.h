@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "lb/net/address.h"
 #include "lb/net/fd.h"
@@ -19,6 +20,9 @@ class VrrpSocket {
  public:
   // Hears nothing until it is attached. Start-up: throws std::system_error.
   VrrpSocket();
+  // One that an earlier image of this process has left, attached to the interface of that index: what came in
+  // meanwhile is heard.
+  VrrpSocket(Fd inherited, unsigned index) : fd_(std::move(inherited)), index_(index) {}
 
   // The same for life.
   int fd() const { return fd_.get(); }

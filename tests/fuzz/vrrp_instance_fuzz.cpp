@@ -39,19 +39,27 @@ class Owner {
     now_ += after < 240 ? Duration(after * 1ms) : Duration((after - 239) * 300ms);
     const VipState before = instance_.state();
     // start() means nothing to who runs already.
-    const bool stalls =
-        before == VipState::Active && event % 8 != kStart && now_ - last_sent_ >= 3 * settings_.interval;
+    const bool stalls = before == VipState::Active && event % 8 != kStart && now_ - last_sent_ >= 3 * told_;
     if (stalls) listen_until_ = now_ + down_interval(settings_.skew, settings_.priority, settings_.interval);
+    const bool is_pause = event == kPause;
     const Actions actions = play(event);
     check_deadline(event);
     check(before, stalls, actions);
-    if (actions.advertise) last_sent_ = now_;
+    if (actions.advertise) {
+      last_sent_ = now_;
+      told_ = is_pause ? std::max<Duration>(settings_.interval, 200ms) : settings_.interval;
+    }
+    require(instance_.state() != VipState::Active || instance_.advertised_interval() == told_);
     if (instance_.state() == VipState::Init) listen_until_ = {};
   }
 
  private:
   static constexpr std::uint8_t kOnTime = 0;
   static constexpr std::uint8_t kStart = 1;
+  // Of the events that are 4 modulo 8.
+  static constexpr std::uint8_t kShutDown = 31 * 8 + 4;
+  static constexpr std::uint8_t kRestore = 30 * 8 + 4;
+  static constexpr std::uint8_t kPause = 29 * 8 + 4;
 
   Actions play(std::uint8_t event) {
     const std::uint8_t argument = event / 8;
@@ -65,10 +73,23 @@ class Owner {
       case 3:
         return instance_.on_carrier_up(now_);
       case 4:
-        return argument == 31 ? instance_.shut_down(now_) : instance_.on_time(now_);
+        if (event == kShutDown) return instance_.shut_down(now_);
+        if (event == kPause) return instance_.advertise_before_pause(now_, 200ms);
+        if (event == kRestore) restore();
+        return instance_.on_time(now_);
       default:
         return hear(argument, event % 8);
     }
+  }
+
+  // Another one in its place, as the next image of the guardian makes it.
+  void restore() {
+    const InstanceMemory memory = instance_.memory();
+    instance_ = Instance(settings_, memory);
+    require(instance_.memory() == memory);
+    instance_.resume(now_);
+    // Listening it is what it was.
+    if (memory.state != VipState::Active) require(instance_.memory() == memory);
   }
 
   Actions hear(std::uint8_t argument, int source) {
@@ -114,6 +135,7 @@ class Owner {
   Instance instance_;
   TimePoint now_ = TimePoint{} + 1h;
   TimePoint last_sent_{};
+  Duration told_ = settings_.interval;
   TimePoint listen_until_{};
 };
 

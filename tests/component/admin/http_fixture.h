@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <functional>
 #include <future>
 #include <memory>
 #include <optional>
@@ -38,12 +39,16 @@ class ServerThread {
  public:
   explicit ServerThread(HttpServer::Options options = {})
       : ServerThread(std::move(options), listen_tcp(*SocketAddress::parse("127.0.0.1:0"))) {}
-  ServerThread(HttpServer::Options options, Fd listener)
+  ServerThread(HttpServer::Options options, HttpHandler handler)
+      : ServerThread(std::move(options), listen_tcp(*SocketAddress::parse("127.0.0.1:0")),
+                     std::move(handler)) {}
+  ServerThread(HttpServer::Options options, Fd listener, HttpHandler handler = answer_plainly)
       : address_(SocketAddress::local_of(listener.get())),
         null_(::open("/dev/null", O_WRONLY | O_CLOEXEC)),
         log_({.fd = null_.get()}),
-        thread_([this, listener = std::move(listener), options = std::move(options)]() mutable {
-          HttpServer server(loop_, log_, std::move(listener), std::move(options), answer_plainly);
+        thread_([this, listener = std::move(listener), options = std::move(options),
+                 handler = std::move(handler)]() mutable {
+          HttpServer server(loop_, log_, std::move(listener), std::move(options), std::move(handler));
           server_ = &server;
           loop_.run();
         }) {}
@@ -57,6 +62,15 @@ class ServerThread {
     thread_.join();
   }
   const SocketAddress& address() const { return address_; }
+  // On the loop's thread; returns when it is done.
+  void run_on_loop(const std::function<void()>& task) {
+    std::promise<void> done;
+    loop_.post([&] {
+      task();
+      done.set_value();
+    });
+    done.get_future().get();
+  }
   std::size_t connection_count() {
     std::promise<std::size_t> count;
     loop_.post([&] { count.set_value(server_->connection_count()); });

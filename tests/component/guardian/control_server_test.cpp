@@ -15,16 +15,7 @@ using namespace std::chrono_literals;
 // A server that does what it is told, and remembers what it was asked.
 class ControlBench {
  public:
-  ControlBench()
-      : server_(
-            std::in_place, loop_, listen_unix(path(), {}),
-            ControlServer::Handlers{.on_http = [this](Fd client) { passed_on_.push_back(std::move(client)); },
-                                    .on_release =
-                                        [this](ReleaseRequest request, CommandReply reply) {
-                                          releases_.push_back(request.limit);
-                                          pending_.push_back(std::move(reply));
-                                        },
-                                    .on_resume = [](CommandReply reply) { reply.succeed("resumed"); }}) {}
+  ControlBench() : server_(std::in_place, loop_, listen_unix(path(), {}), handlers()) {}
 
   std::string path() const { return folder_.file("control.sock"); }
   UnixClient connect() const { return UnixClient(path()); }
@@ -42,11 +33,40 @@ class ControlBench {
   // Whatever the server was about to do, it has done: it takes clients and what they say in turn.
   void settle() { CHECK(ask("resume\n") == "ok resumed\n"); }
 
+  // Goes on with the same sockets in another server, as the guardian's next image does.
+  void replace_server() {
+    ControlServer::Lent lent = server_->lent();
+    // An exec leaves the numbers; here they are copied.
+    Fd listener = duplicate_of(lent.listener);
+    for (ControlServer::LentClient& client : lent.clients)
+      client.socket = duplicate_of(client.socket).release();
+    server_.emplace(loop_, std::move(listener), handlers());
+    server_->adopt(lent.clients);
+  }
+
   std::vector<Fd>& passed_on() { return passed_on_; }
   std::vector<CommandReply>& pending() { return pending_; }
   const std::vector<std::optional<std::chrono::milliseconds>>& releases() const { return releases_; }
 
  private:
+  ControlServer::Handlers handlers() {
+    return {.on_http = [this](Fd client) { passed_on_.push_back(std::move(client)); },
+            .on_release =
+                [this](ReleaseRequest request, CommandReply reply) {
+                  releases_.push_back(request.limit);
+                  pending_.push_back(std::move(reply));
+                },
+            .on_resume = [](CommandReply reply) { reply.succeed("resumed"); },
+            .on_succession =
+                [](SuccessionKind kind, CommandReply reply) {
+                  reply.succeed(kind == SuccessionKind::Upgrade ? "upgrade" : "reload");
+                },
+            .on_drain = [](const DrainRequest& request,
+                           CommandReply reply) { reply.succeed("drain " + request.name); },
+            .on_undrain = [](const UndrainRequest& request,
+                             CommandReply reply) { reply.succeed("undrain " + request.name); }};
+  }
+
   TempDir folder_;
   Loop loop_;
   std::vector<Fd> passed_on_;
@@ -119,8 +139,12 @@ TEST_CASE("a command is answered with one line and the end, also when it comes i
 
 TEST_CASE("an unknown command's answer says which ones there are") {
   ControlBench bench;
-  CHECK(bench.ask("reboot\n") == "error unknown command, allowed: http, release [MILLISECONDS], resume\n");
-  CHECK(bench.ask("\n") == "error unknown command, allowed: http, release [MILLISECONDS], resume\n");
+  CHECK(bench.ask("reboot\n") ==
+        "error unknown command, allowed: http, release [MILLISECONDS], resume, reload, upgrade, drain "
+        "MILLISECONDS BACKEND, undrain BACKEND\n");
+  CHECK(bench.ask("\n") ==
+        "error unknown command, allowed: http, release [MILLISECONDS], resume, reload, upgrade, drain "
+        "MILLISECONDS BACKEND, undrain BACKEND\n");
   CHECK(bench.ask("release soon\n") ==
         "error release takes a whole number of milliseconds, 1 to 31536000000\n");
   CHECK(bench.releases().empty());
@@ -129,7 +153,8 @@ TEST_CASE("an unknown command's answer says which ones there are") {
 TEST_CASE("a line has 256 bytes at most, its end among them") {
   ControlBench bench;
   CHECK(bench.ask(std::string(255, 'x') + "\n") ==
-        "error unknown command, allowed: http, release [MILLISECONDS], resume\n");
+        "error unknown command, allowed: http, release [MILLISECONDS], resume, reload, upgrade, drain "
+        "MILLISECONDS BACKEND, undrain BACKEND\n");
   CHECK(bench.ask(std::string(256, 'x') + "\n") == "error the line is longer than 256 bytes\n");
   CHECK(bench.ask(std::string(100'000, 'x')) == "error the line is longer than 256 bytes\n");
   CHECK(bench.ask(std::string(300, '\0')) == "error the line is longer than 256 bytes\n");
@@ -179,6 +204,25 @@ TEST_CASE("the server goes while clients are in the middle of a line: they see t
   bench->settle();
   bench.reset();
   CHECK(client.has_ended());
+}
+
+TEST_CASE("reload and upgrade are told apart") {
+  ControlBench bench;
+  CHECK(bench.ask("reload\n") == "ok reload\n");
+  CHECK(bench.ask("upgrade\n") == "ok upgrade\n");
+}
+
+TEST_CASE("a client that was half way through its line is served by the next image") {
+  ControlBench bench;
+  UnixClient half = bench.connect();
+  half.say("res");
+  bench.settle();
+  UnixClient waiting = bench.connect();  // not accepted yet
+  bench.replace_server();
+  half.say("ume\n");
+  CHECK(bench.answer_to(half) == "ok resumed\n");
+  waiting.say("reload\n");
+  CHECK(bench.answer_to(waiting) == "ok reload\n");
 }
 
 }  // namespace

@@ -10,6 +10,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
+#include <system_error>
 
 #include "lb/channel/messages.h"
 #include "lb/net/socket.h"
@@ -108,7 +110,7 @@ TEST_CASE("every address of a service has its eight sockets, an admin address ha
     }
   }
   REQUIRE(listeners.admin().size() == 1);
-  CHECK(SocketAddress::local_of(listeners.admin().front().get()) == rig.admin.address());
+  CHECK(SocketAddress::local_of(listeners.admin().front().socket.get()) == rig.admin.address());
   CHECK(rig.log.wait_for("listening service=admin address=" + rig.admin.text()));
   CHECK(rig.log.count("listening service=api address=" + rig.on_vip.text()) == 1);
 }
@@ -199,6 +201,55 @@ TEST_CASE("a listener that cannot be repaired is named, and said once") {
   CHECK(listeners.check());
   CHECK(listeners.lost().empty());
   CHECK(rig.log.count("a listener is lost") == 1);
+}
+
+TEST_CASE("a set made from another one goes on with its sockets, and a client that waits is not lost") {
+  Rig rig;
+  std::optional<ListenerSet> before(std::in_place, rig.config, rig.log.log());
+  const Client waiting(rig.beside.address());
+  REQUIRE(waiting.error() == 0);
+  const ListenerSet after(rig.config, rig.log.log(), before->copies());
+  before.reset();
+  REQUIRE(after.services().size() == 3);
+  CHECK(is_accepted_from(after.services()[1].sockets, waiting));
+  CHECK(after.admin().size() == 1);
+}
+
+TEST_CASE("an address that is new is opened, one that has gone is closed, and the others stay") {
+  Rig rig;
+  std::optional<ListenerSet> before(std::in_place, rig.config, rig.log.log());
+  const ReservedPort added{"127.0.0.1"};
+  Config config = rig.config;
+  config.services[0].listen = {at(rig.on_vip.address()), at(added.address())};
+  std::optional<ListenerSet> after(std::in_place, config, rig.log.log(), before->copies());
+  before.reset();
+  CHECK(Client(added.address()).error() == 0);
+  CHECK(Client(rig.on_vip.address()).error() == 0);
+  CHECK(Client(rig.beside.address()).error() == ECONNREFUSED);
+  CHECK(Client(with_port("127.0.0.1", rig.everywhere)).error() == 0);
+}
+
+TEST_CASE("a set that cannot be made leaves the other one as it was") {
+  Rig rig;
+  const ListenerSet before(rig.config, rig.log.log());
+  const ReservedPort taken{"127.0.0.1"};
+  const Fd other = listen_tcp(taken.address());
+  Config config = rig.config;
+  config.services[0].listen.push_back(at(taken.address()));
+  CHECK_THROWS_WITH_AS(
+      ListenerSet(config, rig.log.log(), before.copies()),
+      ("cannot listen on " + taken.address().to_string() + ": Address already in use").c_str(),
+      std::system_error);
+  CHECK(Client(rig.beside.address()).error() == 0);
+}
+
+TEST_CASE("an address that overlaps one of our own is not taken for another process's") {
+  Rig rig;
+  const ListenerSet before(rig.config, rig.log.log());
+  Config config = rig.config;
+  config.services[1].listen = {at(with_port("127.0.0.3", rig.everywhere))};
+  const ListenerSet after(config, rig.log.log(), before.copies());
+  CHECK(Client(with_port("127.0.0.3", rig.everywhere)).error() == 0);
 }
 
 }  // namespace

@@ -46,6 +46,20 @@ TEST_CASE("a user is a name or a number, and never root") {
                        std::runtime_error);
 }
 
+TEST_CASE("the control socket's group is not the proxy's, by name or by number") {
+  const Account nobody = find_account("nobody");
+  for (const std::string group : {"nogroup", "65534"}) {
+    CHECK_THROWS_WITH_AS(require_other_group(group, nobody),
+                         ("control_socket.group: " + group +
+                          " is the group of the key user, whose process could then command vipward; "
+                          "allowed: another group")
+                             .c_str(),
+                         std::runtime_error);
+  }
+  CHECK_NOTHROW(require_other_group("root", nobody));
+  CHECK_NOTHROW(require_other_group("4000000", nobody));
+}
+
 TEST_CASE("a group is a name or a number") {
   CHECK(find_group("root") == 0);
   CHECK(find_group("4000000") == 4000000);

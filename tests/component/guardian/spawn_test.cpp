@@ -14,8 +14,8 @@ namespace {
 
 // Ends as it is told; what spawn_proxy() returns, of a child that is none.
 template <class Function>
-ProxyChild child_that(Function ends) {
-  ProxyChild child;
+Child child_that(Function ends) {
+  Child child;
   child.pid = fork();
   if (child.pid == 0) ends();
   child.pidfd.reset(static_cast<int>(syscall(SYS_pidfd_open, child.pid, 0)));
@@ -23,24 +23,24 @@ ProxyChild child_that(Function ends) {
   return child;
 }
 
-bool has_ended(const ProxyChild& child) {
+bool has_ended(const Child& child) {
   pollfd end{.fd = child.pidfd.get(), .events = POLLIN, .revents = 0};
   return poll(&end, 1, static_cast<int>(kPatience.count())) == 1;
 }
 
 TEST_CASE("how a child ended is said, and it is reaped") {
-  const ProxyChild exits = child_that([] { _exit(7); });
+  const Child exits = child_that([] { _exit(7); });
   REQUIRE(has_ended(exits));
-  CHECK(reap(exits) == "exit code 7");
+  CHECK(to_string(reap(exits)) == "exit code 7");
   CHECK(kill(exits.pid, 0) != 0);
 
-  const ProxyChild stopped = child_that([] {
+  const Child stopped = child_that([] {
     for (;;) pause();
   });
   kill(stopped.pid, SIGSTOP);
   kill_child(stopped);
   REQUIRE(has_ended(stopped));
-  CHECK(reap(stopped) == "killed by signal 9");
+  CHECK(to_string(reap(stopped)) == "killed by signal 9");
 }
 
 }  // namespace

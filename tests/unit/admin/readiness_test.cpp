@@ -67,7 +67,7 @@ TEST_CASE("readiness names every service without a living backend") {
   CHECK_FALSE(readiness.ready);
   CHECK(readiness.text ==
         "not ready: no living backend for api, x\n"
-        "api: no living backend: 0 of 4 backends ready (1 unknown, 2 dead, 1 drained)\n"
+        "api: no living backend: 0 of 3 backends ready (1 unknown, 2 dead, 1 drained)\n"
         "join: ok: 1 of 1 backends ready\n"
         "x: no living backend: 0 of 1 backends ready (1 unknown)\n");
 }

@@ -16,6 +16,7 @@ TEST_CASE("the status is the JSON of the contract") {
   "uptime_seconds": 3600,
   "config_hash": "0123456789abcdef",
   "config_loaded_at": "2026-11-22T08:12:31.250Z",
+  "last_reload_successful": true,
   "stopping": false,
   "vip": null,
   "services": [
@@ -24,6 +25,7 @@ TEST_CASE("the status is the JSON of the contract") {
       "listen": [
         "10.0.0.100:6443"
       ],
+      "departing": false,
       "usable": true,
       "accepting": true,
       "when_none_ready": "fail_open",
@@ -44,6 +46,7 @@ TEST_CASE("the status is the JSON of the contract") {
           "certificate_expires_at": "2027-11-22T09:12:31.000Z",
           "clock_skew_seconds": -0.25,
           "check_impossible": null,
+          "drained": null,
           "last_check": {
             "ended_at": "2026-11-22T09:12:30.500Z",
             "result": "ready",
@@ -64,6 +67,7 @@ TEST_CASE("the status is the JSON of the contract") {
           "certificate_expires_at": null,
           "clock_skew_seconds": null,
           "check_impossible": "Too many open files",
+          "drained": null,
           "last_check": null
         }
       ]
@@ -129,4 +133,34 @@ TEST_CASE("a time that was never set is null") {
   Snapshot snapshot = sample_snapshot();
   snapshot.services[0].backends[1].since = {};
   CHECK(render_status(snapshot, at(1795338751500)).find("\"since\": null") != std::string::npos);
+}
+
+TEST_CASE("what is drained says since when, until when, and by whom") {
+  Snapshot snapshot = sample_snapshot();
+  snapshot.services[0].departing = true;
+  snapshot.last_reload_successful = false;
+  BackendStatus& backend = snapshot.services[0].backends[0];
+  backend.state = BackendState::Drained;
+  backend.drain = DrainStatus{.since = at(1795338000000), .deadline = at(1795338600000), .removed = false};
+  const auto says = [&](const char* text) {
+    return render_status(snapshot, at(1795338751500)).find(text) != std::string::npos;
+  };
+  CHECK(says("\"departing\": true"));
+  CHECK(says("\"last_reload_successful\": false"));
+  CHECK(says("\"state\": \"drained\""));
+  CHECK(says(R"(
+          "drained": {
+            "since": "2026-11-22T09:00:00.000Z",
+            "deadline": "2026-11-22T09:10:00.000Z",
+            "removed": false
+          },
+)"));
+  backend.drain = DrainStatus{.since = {}, .deadline = std::nullopt, .removed = true};
+  CHECK(says(R"(
+          "drained": {
+            "since": null,
+            "deadline": null,
+            "removed": true
+          },
+)"));
 }

@@ -86,7 +86,8 @@ TEST_CASE("every field comes back as it was") {
   CHECK(listeners.service == 3);
   CHECK(listeners.address == 9);
   CHECK(listeners.sockets.size() == 8);
-  const auto status = std::get<GuardianStatus>(round_trip(GuardianStatus{2, loop_lag(), vip_status()}));
+  const auto status =
+      std::get<GuardianStatus>(round_trip(GuardianStatus{2, loop_lag(), vip_status(), 1, false}));
   CHECK(status.proxy_restarts == 2);
   CHECK(status.loop_lag == loop_lag());
   CHECK(status.vip == vip_status());
@@ -194,7 +195,7 @@ TEST_CASE("times out of all range are sent as what can be shown") {
   VipStatus vip = vip_status();
   vip.since_unix_ms = -1;
   vip.peer_heard_unix_ms = std::numeric_limits<std::int64_t>::max();
-  const auto back = std::get<GuardianStatus>(round_trip(GuardianStatus{0, {}, vip})).vip.value();
+  const auto back = std::get<GuardianStatus>(round_trip(GuardianStatus{0, {}, vip, 0, true})).vip.value();
   CHECK(back.since_unix_ms == 0);
   CHECK(back.peer_heard_unix_ms == 253'402'300'799'999);
 }
@@ -205,7 +206,7 @@ TEST_CASE("the longest message of every kind fits into a packet") {
   vip.addresses.assign(100, longest);
   vip.rejected.assign(100, {longest, 1});
   vip.reason = vip.warning = vip.peer = vip.interface = longest;
-  check_round_trip(ToProxy(GuardianStatus{0, loop_lag(), vip}));
+  check_round_trip(ToProxy(GuardianStatus{0, loop_lag(), vip, 0, true}));
   check_round_trip(ToGuardian(Failed{std::vector<std::string>(100, longest)}));
   check_round_trip(ToProxy(Setup{0, longest, some_fd(), some_fd()}));
   check_round_trip(ToProxy(AdminListeners{some_fds(64)}));

@@ -62,7 +62,11 @@ inline HistogramSnapshot loop_lag() {
 
 inline std::vector<channel::ToProxy> messages_to_proxy() {
   std::vector<channel::ToProxy> all;
-  all.emplace_back(channel::Setup{7, "/etc/vipward/vipward.yaml", some_fd(), some_fd()});
+  all.emplace_back(channel::Setup{7,
+                                  "/etc/vipward/vipward.yaml",
+                                  some_fd(),
+                                  some_fd(),
+                                  {{"api", "master-1", "10.0.0.11:6443", 1'234'567'890}}});
   all.emplace_back(channel::ServiceListeners{3, 4095, some_fds(channel::kListenersPerAddress)});
   all.emplace_back(channel::AdminListeners{some_fds(2)});
   all.emplace_back(channel::AdminListeners{});
@@ -71,11 +75,17 @@ inline std::vector<channel::ToProxy> messages_to_proxy() {
   files.files.push_back({channel::CheckFileKind::Ca, some_fd()});
   all.emplace_back(std::move(files));
   all.emplace_back(channel::Serve{});
-  all.emplace_back(channel::GuardianStatus{2, loop_lag(), vip_status()});
+  all.emplace_back(channel::GuardianStatus{2, loop_lag(), vip_status(), 1'795'338'751'123, false});
   all.emplace_back(channel::GuardianStatus{});
   all.emplace_back(channel::VipReleased{});
+  all.emplace_back(channel::VipReleased{{"10.0.0.101", "fd00::1"}});
   all.emplace_back(channel::HttpConnection{some_fd()});
   all.emplace_back(channel::Stop{"SIGTERM"});
+  all.emplace_back(channel::Drains{{{255, 255, 1'795'338'751'123, 0}, {0, 1, 1, 1'795'338'751'124}}});
+  all.emplace_back(channel::Drains{});
+  all.emplace_back(channel::Prepare{});
+  all.emplace_back(channel::TakeOver{some_fd()});
+  all.emplace_back(channel::HandOver{some_fd()});
   return all;
 }
 
@@ -85,6 +95,9 @@ inline std::vector<channel::ToGuardian> messages_to_guardian() {
   all.emplace_back(channel::Failed{{"services[0]: grüße", ""}});
   all.emplace_back(channel::SessionsReset{4'000'000'000});
   all.emplace_back(channel::Backends{true});
+  all.emplace_back(channel::Prepared{});
+  all.emplace_back(channel::Inherited{5000, 82'000});
+  all.emplace_back(channel::HandedOver{4990, 10});
   return all;
 }
 

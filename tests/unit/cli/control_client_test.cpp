@@ -132,8 +132,13 @@ TEST_CASE("a daemon whose proxy does not serve says why") {
 TEST_CASE("a command is a line, and so is its answer") {
   CHECK(command_canned("ok 10.0.0.22 took over in 3 ms\n").body == "10.0.0.22 took over in 3 ms");
   CHECK(command_canned("error nobody took over\n").error == "nobody took over");
-  for (const char* nonsense : {"", "\n", "ok", "ok \nok \n", "fine\n", "HTTP/1.1 200 OK\r\n\r\n", "ok x"})
+  for (const char* nonsense : {"", "\n", "ok", "fine\n", "HTTP/1.1 200 OK\r\n\r\n", "ok x"})
     CHECK(command_canned(nonsense).error == "what answers is not vipward");
+}
+
+TEST_CASE("an answer of several lines arrives with all of them") {
+  CHECK(command_canned("ok reloaded\napi: backend a added\n").body == "reloaded\napi: backend a added");
+  CHECK(command_canned("error nothing changed\nf:1:1: wrong\n").error == "nothing changed\nf:1:1: wrong");
 }
 
 TEST_CASE("an answer that is not one is said to be none") {
@@ -203,6 +208,84 @@ TEST_CASE("release and resume print what the daemon answers") {
   CHECK(again.exit_code == 0);
   CHECK(again.out == "a candidate again\n");
   CHECK(resumed.request() == "resume\n");
+}
+
+TEST_CASE("a long answer of a command is bounded, one of 64 KiB is not too long") {
+  const std::string text(65'536 - 4, 'x');
+  CHECK(command_canned("ok " + text + "\n").body == text);
+  const CannedDaemon daemon("\n", "ok " + std::string(100'000, 'x') + "\n");
+  CHECK(without_place(command_daemon(daemon.socket(), "reload", {.reply_bytes = 65'536}), daemon.socket())
+            .error == "the answer is larger than 65536 bytes");
+}
+
+TEST_CASE("reload and upgrade print every line of the answer, each made printable by itself") {
+  CannedDaemon done("\n", "ok reloaded: generation 2 serves, 3 sessions moved\napi: backend m4 \x1b added\n");
+  const Outcome good = outcome_of<ReloadCommand>(run_reload, {.control_socket = done.socket()});
+  CHECK(good.exit_code == 0);
+  CHECK(good.out == "reloaded: generation 2 serves, 3 sessions moved\napi: backend m4 ? added\n");
+  CHECK(good.err == "");
+  CHECK(done.request() == "reload\n");
+
+  CannedDaemon refused("\n", "error nothing changed\nf:1:1: wrong\nf:2:1: wrong too\n");
+  const Outcome bad = outcome_of<UpgradeCommand>(run_upgrade, {.control_socket = refused.socket()});
+  CHECK(bad.exit_code == 1);
+  CHECK(bad.out == "");
+  CHECK(bad.err == "vipward upgrade: nothing changed\nf:1:1: wrong\nf:2:1: wrong too\n");
+  CHECK(refused.request() == "upgrade\n");
+}
+
+TEST_CASE("a reload whose daemon dies is an error, not a success") {
+  CannedDaemon died("\n", "");
+  const Outcome outcome = outcome_of<ReloadCommand>(run_reload, {.control_socket = died.socket()});
+  CHECK(outcome.exit_code == 1);
+  CHECK(outcome.err == "vipward reload: " + died.socket() + ": what answers is not vipward\n");
+}
+
+TEST_CASE("drain says its deadline in milliseconds, 0 where there is none") {
+  CannedDaemon bounded("\n", "ok api/m2 is drained\ndo the same on the other host\n");
+  const Outcome good = outcome_of<DrainCommand>(
+      run_drain, {.control_socket = bounded.socket(), .backend = "api/m2", .deadline = 90s});
+  CHECK(good.exit_code == 0);
+  CHECK(good.out == "api/m2 is drained\ndo the same on the other host\n");
+  CHECK(bounded.request() == "drain 90000 api/m2\n");
+
+  CannedDaemon open_ended("\n", "error there is no backend m9\n");
+  const Outcome bad =
+      outcome_of<DrainCommand>(run_drain, {.control_socket = open_ended.socket(), .backend = "m9"});
+  CHECK(bad.exit_code == 1);
+  CHECK(bad.err == "vipward drain: there is no backend m9\n");
+  CHECK(open_ended.request() == "drain 0 m9\n");
+
+  CannedDaemon back("\n", "ok api/m2 gets new sessions again\n");
+  CHECK(
+      outcome_of<UndrainCommand>(run_undrain, {.control_socket = back.socket(), .backend = "m2"}).exit_code ==
+      0);
+  CHECK(back.request() == "undrain m2\n");
+}
+
+TEST_CASE("sessions are printed for people, or as they were served") {
+  const std::string json = "{\"sessions\": [\n]}\n";
+  const std::string answer =
+      "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(json.size()) + "\r\n\r\n" + json;
+  for (const bool as_json : {false, true}) {
+    CannedDaemon daemon("\r\n\r\n", answer);
+    const Outcome outcome =
+        outcome_of<SessionsCommand>(run_sessions, {.control_socket = daemon.socket(), .json = as_json});
+    CHECK(outcome.exit_code == 0);
+    CHECK(outcome.out == (as_json ? json : "0 sessions\n"));
+    CHECK(daemon.request().starts_with("http\nGET /api/v1/sessions HTTP/1.0\r\n"));
+  }
+}
+
+TEST_CASE("sessions that are not to be had are an error with the reason") {
+  CannedDaemon late("\r\n\r\n", "HTTP/1.1 503 x\r\n\r\nthe answer took too long\n");
+  const Outcome slow = outcome_of<SessionsCommand>(run_sessions, {.control_socket = late.socket()});
+  CHECK(slow.exit_code == 1);
+  CHECK(slow.err == "vipward sessions: the answer took too long\n");
+  CannedDaemon other("\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+  const Outcome odd = outcome_of<SessionsCommand>(run_sessions, {.control_socket = other.socket()});
+  CHECK(odd.exit_code == 1);
+  CHECK(odd.err == "vipward sessions: " + other.socket() + ": what answers is not vipward\n");
 }
 
 TEST_CASE("status exits 1 with the reason when nobody answers") {

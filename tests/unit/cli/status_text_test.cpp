@@ -94,6 +94,28 @@ TEST_CASE("fine means that every backend of every service is ready") {
   CHECK(two.text == "fine: 3 of 3 backends ready, 2480 connections");
 }
 
+TEST_CASE("what the operator has drained is no problem, and says how many sessions are left") {
+  Json drained = backend("b", "drained", "by the operator");
+  drained["drained"] = {{"since", "2026-11-22T09:12:31.000Z"}, {"deadline", nullptr}, {"removed", false}};
+  drained["connections"] = 1;
+  const Json json = status({service("api", {backend("a", "ready"), drained})});
+  const FirstLine line = first_line(json);
+  CHECK(line.fine);
+  CHECK(line.text == "fine: 1 of 1 backend ready, 1 drained with 1 connection, 1240 connections");
+  CHECK(render_status_text(json.dump())->text.find("\n  b: by the operator, 1 session left\n") !=
+        std::string::npos);
+}
+
+TEST_CASE("a service that departs is not down, though nothing of it is usable") {
+  Json removed = backend("a", "drained", "no longer configured");
+  removed["drained"] = {{"since", nullptr}, {"deadline", nullptr}, {"removed", true}};
+  Json departing = service("old", {removed}, false);
+  departing["departing"] = true;
+  const FirstLine line = first_line(status({service("api", {backend("a", "ready")}), departing}));
+  CHECK(line.fine);
+  CHECK(line.text == "fine: 1 of 1 backend ready, 1 drained with 413 connections, 2480 connections");
+}
+
 Json vip(const std::string& state, const std::string& reason = "down_timer") {
   return {{"state", state},
           {"priority", 100},

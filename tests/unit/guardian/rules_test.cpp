@@ -68,7 +68,8 @@ TEST_CASE("other lines get an answer that says what is allowed") {
   for (const char* line : {"", "HTTP", "http ", "GET / HTTP/1.1\r", "resume now", "releas"}) {
     CAPTURE(line);
     CHECK(std::get<BadRequest>(parse_control_request(line)).text ==
-          "unknown command, allowed: http, release [MILLISECONDS], resume");
+          "unknown command, allowed: http, release [MILLISECONDS], resume, reload, upgrade, drain "
+          "MILLISECONDS BACKEND, undrain BACKEND");
   }
   for (const char* line : {"release ", "release 0", "release -5", "release 1s",
                            "release 99999999999999999999", "release 31536000001"}) {

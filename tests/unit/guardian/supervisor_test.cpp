@@ -135,5 +135,38 @@ TEST_CASE("after stop nothing is started any more") {
   CHECK(supervisor.restarts() == 0);
 }
 
+TEST_CASE(
+    "while a prepared proxy takes over the host counts as serving for the grace, and then if it is ready") {
+  Supervisor supervisor;
+  supervisor.succeed(kStart, {.deaths = {}, .restarts = 4});
+  CHECK(supervisor.has_ever_served());
+  CHECK(supervisor.restarts() == 4);
+  CHECK(supervisor.standing(kStart) == Standing::Serving);
+  CHECK(supervisor.standing(kStart + Supervisor::kGrace) == Standing::NotServing);
+  supervisor.on_ready(kStart + 20ms);
+  CHECK(supervisor.standing(kStart + 1h) == Standing::Serving);
+}
+
+TEST_CASE("deaths of the last minute count across a succession") {
+  Supervisor before = serving();
+  before.on_exited(kStart + 1s);
+  before.on_ready(kStart + 2s);
+  before.on_exited(kStart + 3s);
+  before.on_ready(kStart + 4s);
+  Supervisor after;
+  after.succeed(kStart + 5s, before.memory());
+  after.on_ready(kStart + 5s);
+  CHECK(after.standing(kStart + 6s) == Standing::Serving);
+  after.on_exited(kStart + 7s);
+  CHECK(after.standing(kStart + 7s) == Standing::CrashLoop);
+}
+
+TEST_CASE("a successor that dies while it takes over is followed by the next one") {
+  Supervisor supervisor;
+  supervisor.succeed(kStart, {});
+  CHECK_FALSE(supervisor.on_exited(kStart + 10ms).start);  // it has never served: after a pause
+  CHECK(supervisor.on_time(kStart + 10ms + Supervisor::kFirstPause).start);
+}
+
 }  // namespace
 }  // namespace vipward

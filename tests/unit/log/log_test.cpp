@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <optional>
@@ -77,6 +78,27 @@ TEST_CASE("lines are written in order, all of them before the log is gone") {
     position = all.find("info  line number=" + std::to_string(i) + "\n", position);
     REQUIRE(position != std::string::npos);
   }
+}
+
+TEST_CASE("what was written has left the process once the log has settled") {
+  Pipe pipe = make_pipe();
+  Log log({.fd = pipe.write_end.get()});
+  for (int i = 0; i < 100; ++i) log.info("line", {{"number", i}});
+  log.settle(20s);
+  std::array<char, 65536> buffer{};
+  const ssize_t got = read(pipe.read_end.get(), buffer.data(), buffer.size());
+  CHECK(std::string(buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0))).find("number=99\n") !=
+        std::string::npos);
+}
+
+TEST_CASE("settling waits no longer than it is told for a reader that has stopped") {
+  const Pipe pipe = make_pipe();
+  std::optional<Log> log(std::in_place, Log::Options{.fd = pipe.write_end.get()});
+  for (int i = 0; i < 5000; ++i) log->info("a line nobody reads", {{"number", i}});
+  const auto start = SteadyClock::now();
+  log->settle(20ms);
+  CHECK(SteadyClock::now() - start >= 20ms);
+  CHECK(SteadyClock::now() - start < 5s);
 }
 
 TEST_CASE("lines below the level are not written") {

@@ -146,5 +146,21 @@ TEST_CASE("connections and weights reach the picker") {
   CHECK(f.order() == "210x");
 }
 
+TEST_CASE("a plan that goes on elsewhere tries nobody twice, and has the deadline of its beginning") {
+  Fixture f;
+  f.backends = {View{.state = BackendState::Ready}, View{.state = BackendState::Ready},
+                View{.state = BackendState::Ready}};
+  f.plan.resume(kStart + 3s, {.attempt = 1500ms, .deadline = 5s, .fail_open = true}, {2, 0});
+  CHECK(f.plan.attempts() == 2);
+  CHECK(f.plan.tried() == std::vector<std::size_t>{2, 0});
+  CHECK(f.plan.deadline() == kStart + 3s);
+  const auto step = f.next(2s);
+  REQUIRE(std::holds_alternative<ConnectPlan::Attempt>(step));
+  CHECK(std::get<ConnectPlan::Attempt>(step).backend == 1);
+  CHECK(std::get<ConnectPlan::Attempt>(step).give_up_at == kStart + 3s);
+  CHECK(std::holds_alternative<ConnectPlan::Exhausted>(f.next(2s)));
+  CHECK(std::holds_alternative<ConnectPlan::DeadlinePassed>(f.next(3s)));
+}
+
 }  // namespace
 }  // namespace vipward

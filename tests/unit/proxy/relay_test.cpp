@@ -427,5 +427,70 @@ TEST_CASE("salvage reads its budget and at most one buffer more") {
   CHECK(f.relay.bytes() == 1500);
 }
 
+TEST_CASE("a relay that goes on elsewhere passes on what it holds first, and nothing twice") {
+  Fixture f;
+  const std::string sent = text(8 * 1024 * 1024);
+  std::size_t first = 0;
+  while (f.advance() != Status::AwaitsSink) {
+    const std::size_t more = write_some(f.source.theirs.get(), std::string_view(sent).substr(first));
+    REQUIRE(more > 0);
+    first += more;
+  }
+  const Relay::State state = f.relay.save();
+  CHECK(state.unsent.size() == f.relay.unsent().size());
+  CHECK(state.bytes == f.relay.bytes());
+  f.relay = Relay::restored(state);
+  CHECK(f.relay.save() == state);
+  std::string received;
+  std::size_t written = first;
+  while (received.size() < sent.size()) {
+    received += read_all(f.sink.theirs.get());
+    written += write_some(f.source.theirs.get(), std::string_view(sent).substr(written));
+    f.advance();
+  }
+  CHECK(received == sent);
+  CHECK(f.relay.bytes() == sent.size());
+}
+
+TEST_CASE("a relay keeps its opening and its held end elsewhere") {
+  Fixture f;
+  f.relay.keep_opening(100);
+  f.relay.hold_empty_end();
+  write_some(f.source.theirs.get(), "hello");
+  f.advance();
+  f.relay = Relay::restored(f.relay.save());
+  const auto opening = f.relay.opening();
+  CHECK(std::string(reinterpret_cast<const char*>(opening.data()), opening.size()) == "hello");
+  f.relay.rewind();
+  f.advance();
+  CHECK(read_all(f.sink.theirs.get()) == "hellohello");
+
+  Fixture empty;
+  empty.relay.hold_empty_end();
+  empty.source.theirs.reset();
+  CHECK(empty.advance() == Status::EndedEmpty);
+  empty.relay = Relay::restored(empty.relay.save());
+  CHECK(empty.advance() == Status::EndedEmpty);
+  empty.relay.pass_empty_end();
+  CHECK(empty.advance() == Status::Finished);
+}
+
+TEST_CASE("a finished relay is finished elsewhere, one whose end is still to be passed on passes it on") {
+  Fixture f;
+  write_some(f.source.theirs.get(), "last");
+  f.source.theirs.reset();
+  CHECK(f.advance() == Status::Finished);
+  f.relay = Relay::restored(f.relay.save());
+  CHECK(f.relay.is_finished());
+  CHECK(f.advance() == Status::Finished);
+
+  Fixture held;
+  held.relay = Relay::restored({.unsent = std::vector<std::byte>(5, std::byte{'x'}), .source_ended = true});
+  CHECK(held.advance() == Status::Finished);
+  bool ended = false;
+  CHECK(read_all(held.sink.theirs.get(), &ended) == "xxxxx");
+  CHECK(ended);
+}
+
 }  // namespace
 }  // namespace vipward

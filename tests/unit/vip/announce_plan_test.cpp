@@ -162,5 +162,57 @@ TEST_CASE("who takes the addresses again right after losing them does not wait a
   CHECK(plan.take_due(kStart + 10ms).size() == 2);
 }
 
+TEST_CASE("a plan made from a memory goes on as the other one would have, whenever it was taken") {
+  for (int step = 0; step < 60; ++step) {
+    CAPTURE(step);
+    AnnouncePlan plain(30s);
+    plain.start(kStart, addresses(3));
+    run(plain, kStart + 20ms * step);
+    // In the middle of a sequence that has begun over.
+    if (step % 3 == 0) plain.restart(kStart + 20ms * step);
+    AnnouncePlan other(30s);
+    other.go_on(plain.memory(), addresses(3));
+    CHECK(other.memory() == plain.memory());
+    const TimePoint end = kStart + 70s;
+    CHECK(times(run(other, end), AnnouncementKind::GarpRequest) ==
+          times(run(plain, end), AnnouncementKind::GarpRequest));
+    CHECK(other.memory() == plain.memory());
+  }
+}
+
+TEST_CASE(
+    "a round that is under way when the memory is taken is told whole, of the addresses there are now") {
+  AnnouncePlan plain(30s);
+  plain.start(kStart, addresses(40));
+  CHECK(plain.take_due(kStart).size() == kFramesPerBurst);
+  CHECK(plain.memory().in_round);
+  AnnouncePlan other(30s);
+  other.go_on(plain.memory(), addresses(2));
+  const auto rest = other.take_due(kStart + 1ms);
+  CHECK(rest.size() == 4);
+  CHECK_FALSE(other.memory().in_round);
+}
+
+TEST_CASE("a stopped plan is one for another, and its start keeps the distance to the last round") {
+  AnnouncePlan plain(30s);
+  plain.start(kStart, addresses(1));
+  plain.take_due(kStart);
+  plain.stop();
+  AnnouncePlan other(30s);
+  other.go_on(plain.memory(), addresses(1));
+  CHECK(other.next_deadline() == std::nullopt);
+  other.start(kStart + 1ms, addresses(1));
+  CHECK(other.next_deadline() == kStart + kShortestRoundGap);
+}
+
+TEST_CASE("another refresh holds from the last round on") {
+  AnnouncePlan plain(30s);
+  plain.start(kStart, addresses(1));
+  run(plain, kStart + 2s);
+  AnnouncePlan other(5s);
+  other.go_on(plain.memory(), addresses(1));
+  CHECK(times(run(other, kStart + 7s), AnnouncementKind::GarpRequest) == std::vector<std::int64_t>{6000});
+}
+
 }  // namespace
 }  // namespace vipward

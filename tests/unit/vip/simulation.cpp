@@ -1,6 +1,7 @@
 #include "tests/unit/vip/simulation.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace vipward {
 
@@ -13,6 +14,25 @@ void Simulation::freeze(std::size_t index, Duration how_long) {
   Host& host = hosts_[index];
   host.frozen_until = now_ + how_long;
   host.runs_at = std::max(host.runs_at, host.frozen_until);
+}
+
+void Simulation::replace(std::size_t index) {
+  Host& host = hosts_[index];
+  host.instance = Instance(host.settings, host.instance.memory());
+}
+
+void Simulation::re_execute(std::size_t index, const InstanceSettings& settings, Duration gap) {
+  leave_in_vain(index);
+  Host& host = hosts_[index];
+  host.settings = settings;
+  replace(index);
+  host.resumes = true;
+  host.frozen_until = now_ + gap;
+  host.runs_at = host.frozen_until;
+}
+
+void Simulation::leave_in_vain(std::size_t index) {
+  turn(index, 200ms);
 }
 
 void Simulation::start(std::size_t index, bool vip_was_ours) {
@@ -66,21 +86,24 @@ void Simulation::send(std::size_t from, std::uint8_t priority) {
   for (std::size_t to = 0; to < hosts_.size(); ++to) {
     const bool is_lost = muted_[from] || random_.fraction() < loss_;
     if (to == from || is_lost) continue;
-    on_the_way_.push_back(
-        {.arrives_at = now_ + 50us + up_to(450us),
-         .to = to,
-         .heard = {.priority = priority, .interval = 100ms, .source = hosts_[from].address}});
+    on_the_way_.push_back({.arrives_at = now_ + 50us + up_to(450us),
+                           .to = to,
+                           .heard = {.priority = priority,
+                                     .interval = hosts_[from].instance.advertised_interval(),
+                                     .source = hosts_[from].address}});
   }
 }
 
-void Simulation::turn(std::size_t index) {
+void Simulation::turn(std::size_t index, std::optional<Duration> pause) {
   Host& host = hosts_[index];
+  if (std::exchange(host.resumes, false)) host.instance.resume(now_);
   Actions actions;
   while (!host.inbox.empty()) {
     actions.merge(host.instance.on_advertisement(now_, host.inbox.front()));
     host.inbox.pop_front();
   }
   actions.merge(host.instance.on_time(now_));
+  if (pause) actions.merge(host.instance.advertise_before_pause(now_, *pause));
   apply(index, actions);
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,11 +16,13 @@ namespace vipward {
 class Simulation {
  public:
   struct Host {
-    explicit Host(const InstanceSettings& settings) : instance(settings), address(settings.own) {}
+    explicit Host(const InstanceSettings& given) : settings(given), instance(given), address(given.own) {}
     bool holds() const { return instance.state() == VipState::Active; }
 
+    InstanceSettings settings;
     Instance instance;
     IpAddress address;
+    bool resumes = false;  // at its next turn: made from a memory
     std::deque<HeardAdvertisement> inbox;
     TimePoint runs_at = TimePoint::max();  // its next turn, if something is due or has arrived
     TimePoint frozen_until{};              // SIGSTOP; packets queue meanwhile
@@ -36,6 +39,14 @@ class Simulation {
   // Everything that `from` sends to anybody is dropped.
   void mute(std::size_t from, bool muted) { muted_[from] = muted; }
   void freeze(std::size_t index, Duration how_long);
+
+  // In place of its instance one that is made from its memory, as if nothing was.
+  void replace(std::size_t index);
+  // As the guardian does when it re-executes itself: one more advertisement, then for `gap` nobody listens,
+  // then another instance goes on, with `settings`.
+  void re_execute(std::size_t index, const InstanceSettings& settings, Duration gap);
+  // The same up to the execution, which fails.
+  void leave_in_vain(std::size_t index);
 
   void start(std::size_t index, bool vip_was_ours = false);
   void set_candidacy(std::size_t index, Candidacy candidacy);
@@ -59,7 +70,8 @@ class Simulation {
 
   void apply(std::size_t index, const Actions& actions);
   void send(std::size_t from, std::uint8_t priority);
-  void turn(std::size_t index);
+  // `pause`: the last turn before nobody listens.
+  void turn(std::size_t index, std::optional<Duration> pause = std::nullopt);
   void schedule(std::size_t index);
   void deliver();
   void pass_time(TimePoint to);

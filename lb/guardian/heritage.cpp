@@ -1,0 +1,93 @@
+#include "lb/guardian/heritage.h"
+
+#include "lb/guardian/json_values.h"
+
+namespace vipward {
+namespace channel {
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(DepartingBackend, service, backend, address, leaves_at_ns)
+}
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Account, user, group)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(HistogramSnapshot, bounds, bucket_count, counts, sum)
+
+// The types of classes, by names that the macro takes.
+using SupervisorMemory = Supervisor::Memory;
+using LentProxy = ProxyProcess::Lent;
+using BegunHandover = HandoverReport::Begun;
+using LentListeners = ListenerSet::Lent;
+using LentClient = ControlServer::LentClient;
+using LentControl = ControlServer::Lent;
+using LentCommands = OperatorCommands::Lent;
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(SupervisorMemory, deaths, restarts)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LentProxy, number, pid, pidfd, channel, vitals, start_known)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(BegunHandover, kind, reply, asked_at, committed_at,
+                                                predecessor, successor, from_version, changes)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LentListeners, address, sockets)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LentClient, socket, line)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LentControl, listener, clients)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LentCommands, is_holding, holds_until, pending_reply,
+                                                pending_since)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LastHeard, source, priority, interval, at)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(InstanceMemory, state, candidacy, learnt, last_heard,
+                                                last_sent, told, advertise_at, contested_until, quiet_since,
+                                                heard, discarded, released, down_at, lower_since,
+                                                fault_gone_at, startup_until, stall_until)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(AnnounceMemory, running, rounds_from, round, in_round,
+                                                last_round, last_restart, round_gap, probe_at)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(HeldAddress, address, interface, was_on)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(KeeperMemory, wanted, held)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(KeepingMemory, addresses, problem, retry_at, pause,
+                                                incomplete_since)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ConflictMemory, until, last)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(VipCounters, transitions, advertisements_sent,
+                                                advertisements_received, rejected, announcements, restored,
+                                                conflicts)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(VipMemory, interface, own_peers, source, socket_interface,
+                                                links_usable, wish, wish_why, instance, announcing, keeping,
+                                                conflict, counters, since, reason, peer_heard_at)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Heritage, version, executable_path, config_text,
+                                                proxy_account, config_loaded_unix_ms, generations, supervisor,
+                                                predecessor, successor, handover, departing,
+                                                every_service_has_living, loop_lag, listeners, control,
+                                                operator_commands, vip, vrrp_socket)
+
+// Texts that came from outside (names of files) may be no UTF-8: they are kept readable.
+std::string to_text(const Heritage& heritage) {
+  return nlohmann::json(heritage).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::variant<Heritage, std::string> parse_heritage(std::string_view text) {
+  try {
+    const auto json = nlohmann::json::parse(text);
+    const int version = json.at("version").get<int>();
+    if (version != kHeritageVersion) {
+      return "the running version leaves its state in form " + std::to_string(version) +
+             ", this one understands " + std::to_string(kHeritageVersion);
+    }
+    return json.get<Heritage>();
+  } catch (const std::exception& error) {
+    return std::string("the state that the running version leaves cannot be read: ") + error.what();
+  }
+}
+
+std::vector<int> descriptors_of(const Heritage& heritage) {
+  std::vector<int> all;
+  const auto add = [&](int fd) {
+    if (fd >= 0) all.push_back(fd);
+  };
+  for (const auto& proxy : {heritage.predecessor, heritage.successor}) {
+    if (!proxy) continue;
+    for (const int fd : {proxy->pidfd, proxy->channel, proxy->vitals}) add(fd);
+  }
+  for (const ListenerSet::Lent& listeners : heritage.listeners)
+    for (const int socket : listeners.sockets) add(socket);
+  add(heritage.control.listener);
+  for (const ControlServer::LentClient& client : heritage.control.clients) add(client.socket);
+  for (const auto& fd :
+       {heritage.handover.reply, heritage.operator_commands.pending_reply, heritage.vrrp_socket})
+    add(fd.value_or(-1));
+  return all;
+}
+
+}  // namespace vipward

@@ -1,0 +1,21 @@
+// What the configuration means to the parts of a virtual router. Pure.
+#pragma once
+
+#include <chrono>
+#include <vector>
+
+#include "config/config.h"
+#include "lb/net/address.h"
+#include "lb/vip/instance.h"
+#include "lb/vip/own_links.h"
+
+namespace vipward {
+
+// The VIPs without their prefixes.
+std::vector<IpAddress> hosts_of(const std::vector<Cidr>& addresses);
+// How long the kernel keeps an address that nobody renews; 0: for ever.
+std::chrono::seconds lifetime_of(const VipConfig& config);
+// `own`: what advertisements are sent from.
+InstanceSettings settings_of(const VipConfig& config, const OwnLinks& links, const IpAddress& own);
+
+}  // namespace vipward
