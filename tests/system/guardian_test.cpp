@@ -362,6 +362,20 @@ TEST_CASE("started by another user than root both processes are that user's, and
   CHECK(vipward.process().wait(3s) == 0);
 }
 
+TEST_CASE("a control socket for the proxy's own group is refused with one sentence, and nothing is opened") {
+  Standins rig;
+  ConfigText config = rig.config();
+  config.top["user"] = "nobody";
+  config.top["control_socket"] =
+      "{path: " + rig.folder().file("grouped.sock") + ", mode: \"0660\", group: nogroup}";
+  Daemon& vipward = rig.start_vipward(config);
+  CHECK(vipward.process().wait(10s) == 1);
+  CHECK(vipward.log() ==
+        "vipward: control_socket.group: nogroup is the group of the key user, whose process could then "
+        "command vipward; allowed: another group\n");
+  CHECK_FALSE(fs::exists(rig.folder().file("grouped.sock")));
+}
+
 TEST_CASE("a VIP without the rights for it is refused with one sentence") {
   Standins rig;
   ConfigText config = config_for_nobody(rig);

@@ -144,6 +144,32 @@ TEST_CASE("kubectl creates, gets, watches and deletes through vipward") {
   }
 }
 
+TEST_CASE("kubectl's and other watches live through ten reloads, and no event is lost or told twice") {
+  ControlPlane& plane = ControlPlane::instance();
+  plane.heal();
+  const auto vipward = plane.start_ready_vipward();
+  Process kubectl = plane.spawn_kubectl({"get", "configmaps", "--watch", "--output=name"});
+  const ConfigMap first(plane, "before-the-reloads");
+  REQUIRE_MESSAGE(kubectl.wait_for_line("^configmap/before-the-reloads$", 10s), kubectl.output_tail());
+  Watches watches(plane, 9);
+  for (int i = 0; i < 10; ++i) {
+    const std::string name = "during-reload-" + std::to_string(i) + "-end";
+    const CommandResult result = vipward->command({"reload"});
+    CHECK_MESSAGE(result.exit_code == 0, result.standard_error);
+    CHECK(plane.kubectl({"create", "configmap", name, "--from-literal=from=vipward"}).succeeded());
+    const Watches::Outcome outcome = watches.wait_for_event(name, 10s);
+    CHECK(outcome.told == 9);
+    CHECK(outcome.ended + outcome.finished == 0);
+  }
+  for (int i = 0; i < 10; ++i) {
+    const std::string name = "during-reload-" + std::to_string(i) + "-end";
+    CHECK(kubectl.wait_for_line("^configmap/" + name + "$", 10s));
+    CHECK(kubectl.count_lines("^configmap/" + name + "$") == 1);
+    plane.kubectl({"delete", "configmap", name});
+  }
+  CHECK(kubectl.is_running());
+}
+
 TEST_CASE("a watch on an apiserver that is killed ends at once, the others go on, and a new one works") {
   ControlPlane& plane = ControlPlane::instance();
   plane.heal();

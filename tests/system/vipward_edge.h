@@ -28,6 +28,8 @@ class VipwardEdge : public EdgeHost {
   // The same for the service: {"listen", "vip:6443"}.
   void set_service_key(const std::string& key, const std::string& value) { service_keys_[key] = value; }
   std::string config() const;
+  // To disk, for a reload.
+  void write_config() const { folder_.file("vipward.yaml", config()); }
 
  private:
   TempDir folder_;

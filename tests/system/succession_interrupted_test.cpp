@@ -1,0 +1,120 @@
+// Signals to the guardian in the middle of a reload: none is lost.
+#include <doctest/doctest.h>
+#include <signal.h>
+#include <sys/syscall.h>
+
+#include <atomic>
+#include <functional>
+
+#include "tests/support/syscall_steps.h"
+#include "tests/support/wait.h"
+#include "tests/system/guarded.h"
+#include "tests/system/served_folder.h"
+
+namespace vipward::test {
+namespace {
+
+using namespace std::chrono_literals;
+using Who = SyscallSteps::Who;
+using Step = SyscallSteps::Step;
+
+SyscallSteps::Options tracing(const ServedFolder& vipward, std::function<void(const Step&)> on_step) {
+  return {.parent = vipward.guardian(),
+          .elder = vipward.proxy(),
+          .younger_command = "proxy",
+          .numbers = {SYS_execveat, SYS_recvmsg, SYS_sendmsg},
+          .on_step = std::move(on_step)};
+}
+
+// A moment of a reload, as a step of it.
+enum class Moment : std::uint8_t {
+  BeforeTheCommit,   // the next proxy hears its first message
+  AtTheCommit,       // the guardian is about to execute itself
+  AfterTheCommit,    // it says its first word as the next image
+  DuringTheHandover  // the next proxy says its first word: it is prepared, or serves
+};
+class Awaited {
+ public:
+  explicit Awaited(Moment moment) : moment_(moment) {}
+  bool is_it(const Step& step) {
+    const bool executes = step.who == Who::Parent && step.number == SYS_execveat;
+    const bool was_executed = executed_;
+    executed_ = executed_ || executes;
+    return !over_ && (over_ = is_now(step, executes, was_executed));
+  }
+  bool is_over() const { return over_; }
+
+ private:
+  bool is_now(const Step& step, bool executes, bool was_executed) const {
+    switch (moment_) {
+      case Moment::BeforeTheCommit:
+        return step.who == Who::Younger && step.number == SYS_recvmsg;
+      case Moment::AtTheCommit:
+        return executes;
+      case Moment::AfterTheCommit:
+        return was_executed && step.who == Who::Parent;
+      case Moment::DuringTheHandover:
+        break;
+    }
+    return was_executed && step.who == Who::Younger && step.number == SYS_sendmsg;
+  }
+
+  Moment moment_;
+  bool executed_ = false;
+  std::atomic<bool> over_{false};
+};
+
+Moment each_moment() {
+  Moment moment = Moment::BeforeTheCommit;
+  SUBCASE("before the commit") {}
+  SUBCASE("at the commit") {
+    moment = Moment::AtTheCommit;
+  }
+  SUBCASE("after the commit") {
+    moment = Moment::AfterTheCommit;
+  }
+  SUBCASE("during the handover") {
+    moment = Moment::DuringTheHandover;
+  }
+  return moment;
+}
+
+TEST_CASE("a SIGHUP in the middle of a reload: another one follows") {
+  Awaited moment(each_moment());
+  ServedFolder vipward;
+  TrafficClients clients({.target = vipward.address(), .bulk = 2, .request = 10, .idle = 100});
+  {
+    const SyscallSteps tracer(tracing(vipward, [&](const Step& step) {
+      if (moment.is_it(step)) kill(vipward.guardian(), SIGHUP);
+    }));
+    vipward.must({"reload"});
+    CHECK(vipward.process().wait_for_line("reload complete generation=2", 20s));
+    CHECK(vipward.process().wait_for_line("reload complete generation=3", 20s));
+  }
+  CHECK(moment.is_over());
+  CHECK(clients.count_stuck(20s) == 0);
+  CHECK(clients.tally().ended() == 0);
+}
+
+TEST_CASE("a SIGTERM in the middle of a reload: everybody is reset, and vipward ends in order") {
+  Awaited moment(each_moment());
+  ServedFolder vipward;
+  const TrafficClients clients({.target = vipward.address(), .bulk = 2, .request = 10, .idle = 100});
+  {
+    const SyscallSteps tracer(tracing(vipward, [&](const Step& step) {
+      if (moment.is_it(step)) kill(vipward.guardian(), SIGTERM);
+    }));
+    vipward.command({"reload"});
+    CHECK(vipward.process().wait(20s) == 0);
+  }
+  CHECK(moment.is_over());
+  CHECK(wait_until([&] { return clients.tally().alive == 0; }, 5s));
+  CHECK(clients.tally().closed == 0);
+  CHECK(clients.tally().corrupt == 0);
+  // But that the reload came to nothing.
+  CHECK(vipward.process().count_lines("error ") ==
+        vipward.process().count_lines("error reload failed, nothing changed"));
+}
+
+}  // namespace
+}  // namespace vipward::test
