@@ -1,0 +1,191 @@
+#include "perf/reloads/contender.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+#include "lb/net/socket.h"
+#include "tests/support/process.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/wait.h"
+
+namespace vipward::perf {
+namespace {
+
+using namespace std::chrono_literals;
+
+SocketAddress free_port() {
+  const Fd probe = listen_tcp(*SocketAddress::parse("127.0.0.1:0"));
+  return SocketAddress::local_of(probe.get());
+}
+
+std::vector<pid_t> family_of(pid_t pid) {
+  std::vector<pid_t> all{pid};
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    for (const pid_t child : test::children_of(all[i])) all.push_back(child);
+  }
+  return all;
+}
+
+std::uint64_t pss_kib(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/smaps_rollup");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("Pss:")) return std::stoull(line.substr(4));
+  }
+  return 0;
+}
+
+std::size_t descriptors_of(pid_t pid) {
+  std::error_code error;
+  const std::filesystem::directory_iterator all("/proc/" + std::to_string(pid) + "/fd", error);
+  return error ? 0 : static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
+void require(bool good, const std::string& what) {
+  if (!good) throw std::runtime_error(what);
+}
+
+bool is_served(const SocketAddress& address) {
+  const Fd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_storage storage{};
+  const socklen_t size = address.to_sockaddr(storage);
+  return connect(client.get(), reinterpret_cast<const sockaddr*>(&storage), size) == 0;
+}
+
+// What all have: a folder, a port, a process that stays.
+class Started : public Contender {
+ public:
+  const SocketAddress& address() const override { return address_; }
+  pid_t pid() const override { return process_->pid(); }
+  std::string log() const override { return process_->output(); }
+
+ protected:
+  void start(std::vector<std::string> argv) {
+    process_ = std::make_unique<test::Process>(std::move(argv));
+    require(test::wait_until([this] { return is_served(address_); }, 10s),
+            std::string(name()) + " does not serve:\n" + process_->output_tail());
+  }
+  // Until another worker than before is there.
+  void wait_for_worker(const std::vector<pid_t>& before) {
+    require(test::wait_until(
+                [&] {
+                  for (const pid_t child : test::children_of(pid())) {
+                    if (std::ranges::find(before, child) == before.end()) return true;
+                  }
+                  return false;
+                },
+                10s),
+            std::string(name()) + ": no new worker:\n" + process_->output_tail());
+  }
+
+  test::TempDir folder_;
+  SocketAddress address_ = free_port();
+  std::unique_ptr<test::Process> process_;
+};
+
+class Vipward : public Started {
+ public:
+  explicit Vipward(const std::vector<SocketAddress>& backends) {
+    put_binary();
+    std::string text = "services:\n  - name: api\n    listen: \"" + address_.to_string() +
+                       "\"\n    access_log: false\n    health_check: {protocol: tcp}\n    backends:\n";
+    for (const SocketAddress& backend : backends) text += "      - \"" + backend.to_string() + "\"\n";
+    text += "admin: {listen: \"" + free_port().to_string() + "\"}\ncontrol_socket: {path: \"" +
+            folder_.file("control.sock") + "\"}\nuser: nobody\nworkers: 1\n";
+    test::write_file(folder_.file("vipward.yaml"), text);
+    start({binary(), "run", "--config", folder_.file("vipward.yaml")});
+  }
+  const char* name() const override { return "vipward"; }
+  void reload() override { command("reload"); }
+  bool upgrade() override {
+    put_binary();
+    command("upgrade");
+    return true;
+  }
+
+ private:
+  std::string binary() const { return folder_.file("vipward"); }
+  // Another file under the same name, as a package manager does it.
+  void put_binary() const {
+    std::filesystem::copy_file(VIPWARD_BINARY, binary() + ".new");
+    std::filesystem::rename(binary() + ".new", binary());
+  }
+  void command(const std::string& what) {
+    const test::CommandResult result =
+        test::run_command({binary(), what, "--control-socket", folder_.file("control.sock")});
+    require(result.exit_code == 0, what + ": " + result.standard_error + process_->output_tail());
+  }
+};
+
+class Haproxy : public Started {
+ public:
+  explicit Haproxy(const std::vector<SocketAddress>& backends) {
+    std::string text = "global\n  nbthread 1\n  maxconn 9000\n  stats socket " + folder_.file("stats.sock") +
+                       " level admin expose-fd listeners\ndefaults\n  mode tcp\n  timeout connect 5s\n"
+                       "  timeout client 1h\n  timeout server 1h\n  timeout tunnel 1h\n"
+                       "frontend api\n  bind " +
+                       address_.to_string() +
+                       " backlog 4096\n  default_backend masters\nbackend masters\n"
+                       "  balance leastconn\n";
+    int number = 0;
+    for (const SocketAddress& backend : backends)
+      text += "  server master-" + std::to_string(++number) + " " + backend.to_string() + " check inter 1s\n";
+    test::write_file(folder_.file("haproxy.cfg"), text);
+    start({"haproxy", "-W", "-db", "-f", folder_.file("haproxy.cfg")});
+  }
+  const char* name() const override { return "haproxy"; }
+  void reload() override {
+    const auto before = test::children_of(pid());
+    process_->signal(SIGUSR2);
+    wait_for_worker(before);
+  }
+};
+
+class Nginx : public Started {
+ public:
+  explicit Nginx(const std::vector<SocketAddress>& backends) {
+    std::string text =
+        "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\nuser root;\nworker_processes 1;\n"
+        "worker_rlimit_nofile 20000;\ndaemon off;\npid " +
+        folder_.file("nginx.pid") +
+        ";\nerror_log stderr warn;\nevents { worker_connections 15000; }\n"
+        "stream {\n  upstream masters {\n    least_conn;\n";
+    for (const SocketAddress& backend : backends) text += "    server " + backend.to_string() + ";\n";
+    text += "  }\n  server {\n    listen " + address_.to_string() +
+            " backlog=4096;\n    proxy_pass masters;\n    proxy_timeout 1h;\n  }\n}\n";
+    test::write_file(folder_.file("nginx.conf"), text);
+    start({"nginx", "-e", "stderr", "-p", folder_.path(), "-c", folder_.file("nginx.conf")});
+  }
+  const char* name() const override { return "nginx"; }
+  void reload() override {
+    const auto before = test::children_of(pid());
+    process_->signal(SIGHUP);
+    wait_for_worker(before);
+  }
+};
+
+}  // namespace
+
+Footprint Contender::footprint() const {
+  Footprint sum;
+  for (const pid_t process : family_of(pid())) {
+    ++sum.processes;
+    sum.memory_kib += pss_kib(process);
+    sum.descriptors += descriptors_of(process);
+  }
+  return sum;
+}
+
+std::unique_ptr<Contender> make_contender(const std::string& name,
+                                          const std::vector<SocketAddress>& backends) {
+  if (name == "vipward") return std::make_unique<Vipward>(backends);
+  if (name == "haproxy") return std::make_unique<Haproxy>(backends);
+  return std::make_unique<Nginx>(backends);
+}
+
+}  // namespace vipward::perf
