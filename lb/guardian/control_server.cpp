@@ -66,7 +66,10 @@ ControlRequest parse_control_request(std::string_view line) {
     return BadRequest{"release takes a whole number of milliseconds, 1 to " + std::to_string(kLongestHold)};
   }
   if (const auto argument = argument_of(line, "drain")) return parse_drain(*argument);
-  if (const auto argument = argument_of(line, "undrain")) return UndrainRequest{std::string(*argument)};
+  if (const auto argument = argument_of(line, "undrain")) {
+    if (argument->empty()) return BadRequest{"undrain takes a backend"};
+    return UndrainRequest{std::string(*argument)};
+  }
   return BadRequest{
       "unknown command, allowed: http, release [MILLISECONDS], resume, reload, upgrade, drain MILLISECONDS "
       "BACKEND, undrain BACKEND"};

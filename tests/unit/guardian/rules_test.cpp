@@ -62,10 +62,33 @@ TEST_CASE("lines of the control socket") {
   CHECK(std::holds_alternative<ResumeRequest>(parse_control_request("resume")));
   CHECK(std::get<ReleaseRequest>(parse_control_request("release")).limit == std::nullopt);
   CHECK(std::get<ReleaseRequest>(parse_control_request("release 1500")).limit == 1500ms);
+  CHECK(std::get<SuccessionKind>(parse_control_request("reload")) == SuccessionKind::Reload);
+  CHECK(std::get<SuccessionKind>(parse_control_request("upgrade")) == SuccessionKind::Upgrade);
+}
+
+TEST_CASE("lines of the control socket that name a backend") {
+  const auto without = std::get<DrainRequest>(parse_control_request("drain 0 master-1"));
+  CHECK(without.name == "master-1");
+  CHECK(without.limit == std::nullopt);
+  const auto with = std::get<DrainRequest>(parse_control_request("drain 90000 api/[fd00::1]:6443"));
+  CHECK(with.name == "api/[fd00::1]:6443");
+  CHECK(with.limit == 90s);
+  CHECK(std::get<UndrainRequest>(parse_control_request("undrain api/master-1")).name == "api/master-1");
+  for (const char* line : {"drain ", "drain x", "drain 5", "drain 5 ", "drain -5 a", "drain 5s a",
+                           "drain 99999999999999999999 a", "drain 31536000001 a", "drain master-1 5"}) {
+    CAPTURE(line);
+    CHECK(std::get<BadRequest>(parse_control_request(line)).text ==
+          "drain takes a whole number of milliseconds, 0 for no deadline, and a backend");
+  }
+}
+
+TEST_CASE("undrain without a backend is told so") {
+  CHECK(std::get<BadRequest>(parse_control_request("undrain ")).text == "undrain takes a backend");
 }
 
 TEST_CASE("other lines get an answer that says what is allowed") {
-  for (const char* line : {"", "HTTP", "http ", "GET / HTTP/1.1\r", "resume now", "releas"}) {
+  for (const char* line :
+       {"", "HTTP", "http ", "GET / HTTP/1.1\r", "resume now", "releas", "drain", "undrain"}) {
     CAPTURE(line);
     CHECK(std::get<BadRequest>(parse_control_request(line)).text ==
           "unknown command, allowed: http, release [MILLISECONDS], resume, reload, upgrade, drain "
