@@ -87,7 +87,8 @@ void AppUnderTest::send_setup() {
   guardian_->send(channel::Setup{.generation = config_.generation,
                                  .config_name = "test.yaml",
                                  .config_text = memory_file(text_),
-                                 .vitals = Fd(fcntl(vitals_.fd(), F_DUPFD_CLOEXEC, 0))});
+                                 .vitals = Fd(fcntl(vitals_.fd(), F_DUPFD_CLOEXEC, 0)),
+                                 .departing = config_.departing});
 }
 
 bool AppUnderTest::wait_ready() const {

@@ -28,6 +28,7 @@ struct AppConfig {
   std::string vip{};  // a mapping; empty: no such section
   std::string listen = "127.0.0.1";
   std::uint64_t generation = 1;
+  std::vector<channel::DepartingBackend> departing{};
 };
 
 class AppUnderTest {

@@ -1,10 +1,8 @@
 // What becomes of running sessions when the state of their backend changes: the table of states, with real
-// sessions, and the pace.
+// sessions. Drains: drain_test.cpp; the pace: pace_test.cpp.
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <iomanip>
-#include <sstream>
 
 #include "tests/component/proxy/session_pair.h"
 
@@ -154,54 +152,6 @@ TEST_CASE("a session that waits for its first byte is not of any backend and sta
   CHECK(lost.client.wait_end() == End::Reset);
   CHECK(waiting.send("x"));
   CHECK(f.second.accept().receive(1) == "x");
-}
-
-// The times in the log are the worker's own: a test that is late does not see a burst that was none.
-std::vector<std::chrono::microseconds> times_of(const std::vector<std::string>& lines) {
-  std::vector<std::chrono::microseconds> times;
-  for (const std::string& line : lines) {
-    std::tm day{};
-    std::istringstream text(line);
-    text >> std::get_time(&day, "%Y-%m-%dT%H:%M:%S");
-    REQUIRE(text);
-    const auto fraction = std::stoll(line.substr(20, 6));
-    times.emplace_back(static_cast<std::int64_t>(timegm(&day)) * 1'000'000 + fraction);
-  }
-  return times;
-}
-
-// The most that lie within any `span`.
-std::size_t most_within(const std::vector<std::chrono::microseconds>& times, std::chrono::microseconds span) {
-  std::size_t most = 0;
-  std::size_t first = 0;
-  for (std::size_t i = 0; i < times.size(); ++i) {
-    while (times[i] - times[first] >= span) ++first;
-    most = std::max(most, i - first + 1);
-  }
-  return most;
-}
-
-TEST_CASE("500 sessions are reset at a pace: about two seconds, never more than a tenth in 100 ms") {
-  Fixture f;
-  constexpr std::size_t kSessions = 500;
-  auto sessions = open_sessions(f.proxy, f.first, kSessions);
-  f.proxy.set_state(1, BackendState::Ready);
-  const TimePoint start = Clock::now();
-  f.proxy.set_state(0, BackendState::Dead, DeadCause::Refused);
-  SUBCASE("in peace") {}
-  SUBCASE("while the states of others change, which is no reason for haste") {
-    for (int i = 0; i < 100; ++i) {
-      f.proxy.set_state(1, BackendState::Ready);
-      wait_until([] { return false; }, 10ms, 10ms);
-    }
-  }
-  REQUIRE(f.proxy.wait_closed(EndReason::BackendDead, kSessions));
-  const Duration took = Clock::now() - start;
-  CHECK(took >= 1s);
-  CHECK(took < 10s);
-  REQUIRE(f.proxy.wait_logged("reason=backend_dead", kSessions));
-  CHECK(most_within(times_of(f.proxy.logged("reason=backend_dead")), 100ms) <= kSessions / 10);
-  for (SessionPair& session : sessions) CHECK(session.client.wait_end() == End::Reset);
 }
 
 TEST_CASE("a backend that comes back in the middle of the pace keeps the rest") {

@@ -72,6 +72,26 @@ TEST_CASE("readiness names every service without a living backend") {
         "x: no living backend: 0 of 1 backends ready (1 unknown)\n");
 }
 
+TEST_CASE("readiness is about the backends that are not drained, and not about what departs") {
+  ServiceStatus api = service("api", {Ready, Ready, Drained, Drained});
+  api.backends[2].drain = DrainStatus{};
+  api.backends[3].drain = DrainStatus{.since = {}, .deadline = {}, .removed = true};
+  ServiceStatus gone = service("gone", {Drained});
+  gone.departing = true;
+  gone.backends[0].drain = api.backends[3].drain;
+  const Readiness readiness = assess({api, gone});
+  CHECK(readiness.ready);
+  CHECK(readiness.text == "ok\napi: ok: 2 of 2 backends ready (1 drained)\n");
+}
+
+TEST_CASE("a service whose backends are all drained has no living one") {
+  const Readiness readiness = assess({service("api", {Drained, Drained})});
+  CHECK_FALSE(readiness.ready);
+  CHECK(readiness.text ==
+        "not ready: no living backend for api\n"
+        "api: no living backend: 0 of 0 backends ready (2 drained)\n");
+}
+
 // config/rke2.yaml when etcd has lost its quorum: on every host alike, so there is nowhere better to go.
 TEST_CASE("a service that refuses because nothing is ready keeps its address where it is") {
   const Readiness readiness =

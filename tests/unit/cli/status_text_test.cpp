@@ -106,6 +106,16 @@ TEST_CASE("what the operator has drained is no problem, and says how many sessio
         std::string::npos);
 }
 
+TEST_CASE("a drained backend that cannot be checked, as one under repair, is no problem") {
+  Json drained = backend("b", "drained", "by the operator");
+  drained["drained"] = {{"since", "2026-11-22T09:12:31.000Z"}, {"deadline", nullptr}, {"removed", false}};
+  drained["check_impossible"] = "Too many open files";
+  CHECK(first_line(status({service("api", {backend("a", "ready"), drained})})).fine);
+  const FirstLine all = first_line(status({service("api", {drained, drained}, false)}));
+  CHECK_FALSE(all.fine);
+  CHECK(all.text == "DOWN: api: no usable backend (2 drained)");
+}
+
 TEST_CASE("a service that departs is not down, though nothing of it is usable") {
   Json removed = backend("a", "drained", "no longer configured");
   removed["drained"] = {{"since", nullptr}, {"deadline", nullptr}, {"removed", true}};
