@@ -123,14 +123,14 @@ HttpConnection::Next HttpConnection::wait_for_answer(const std::function<void(Ht
   awaited_ = std::make_shared<char>();
   deadline_.arm_after(context_.timeouts.answer);
   watch({});
-  later([this, awaited = std::weak_ptr(awaited_)](HttpResponse response) {
+  later([this, awaited = std::weak_ptr(awaited_)](const HttpResponse& response) {
     if (awaited.expired()) return;
-    if (answer(std::move(response), keep_alive_) == Next::End) context_.on_end(*this);
+    if (answer(response, keep_alive_) == Next::End) context_.on_end(*this);
   });
   return Next::Continue;
 }
 
-HttpConnection::Next HttpConnection::answer(HttpResponse response, bool keep_alive) {
+HttpConnection::Next HttpConnection::answer(const HttpResponse& response, bool keep_alive) {
   awaited_.reset();
   keep_alive_ = keep_alive;
   if (response.later) return wait_for_answer(response.later);

@@ -66,7 +66,7 @@ class HttpConnection {
   Next step();
   Next read_request();
   Next take_input();
-  Next answer(HttpResponse response, bool keep_alive);
+  Next answer(const HttpResponse& response, bool keep_alive);
   Next wait_for_answer(const std::function<void(HttpReply)>& later);
   Next write_response();
   Next finish_response();

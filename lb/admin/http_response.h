@@ -13,7 +13,7 @@ inline constexpr std::string_view kPlainText = "text/plain; charset=utf-8";
 struct HttpResponse;
 // Gives an answer that took a while; call it on the loop's thread, once. Harmless if the client has left or
 // has been told that it took too long.
-using HttpReply = std::function<void(HttpResponse)>;
+using HttpReply = std::function<void(const HttpResponse&)>;
 
 struct HttpResponse {
   int status = 200;

@@ -129,13 +129,16 @@ int go_on(Heritage heritage, const std::string& config_path) {
   take_footing(config);
   Log log(log_options(config.log));
   FileWatch files(config.services);
+  std::string config_text = heritage.config_text;
+  const std::optional<Account> proxy_account = heritage.proxy_account;
+  Executable executable = Executable::running(heritage.executable_path);
   return serve(log, {.config = std::move(config),
                      .config_name = config_path,
-                     .config_text = heritage.config_text,
-                     .proxy_account = heritage.proxy_account,
+                     .config_text = std::move(config_text),
+                     .proxy_account = proxy_account,
                      .files = std::move(files),
                      .control_listener = control.take_listener(),
-                     .executable = Executable::running(heritage.executable_path),
+                     .executable = std::move(executable),
                      .heritage = std::move(heritage)});
 }
 

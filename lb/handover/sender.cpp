@@ -29,7 +29,7 @@ Sender::Sender(Loop& loop, Fd link, std::vector<KnownBackend> known, Hooks hooks
       hooks_(std::move(hooks)),
       link_(loop, std::move(link), {.accepts_descriptors = false},
             {.on_packet = [this](std::span<const std::uint8_t> bytes,
-                                 std::vector<Fd>) { return on_packet(bytes); },
+                                 const std::vector<Fd>&) { return on_packet(bytes); },
              .on_closed = [this] { end(); },
              .on_refused = [this] { end(); },
              .on_descriptors_lost = [] {}}),
