@@ -117,7 +117,6 @@ int begin(LoadResult loaded, const std::string& config_path) {
                      .heritage = std::nullopt});
 }
 
-// What was refused at the start of the service, of priority and memory, has been said there.
 int go_on(Heritage heritage, const std::string& config_path) {
   LoadResult loaded = parse_config(heritage.config_text, config_path);
   if (!loaded.config) {
@@ -126,8 +125,11 @@ int go_on(Heritage heritage, const std::string& config_path) {
   }
   Config config = std::move(*loaded.config);
   ControlSocket control(config.control_socket, Fd(heritage.control.listener));
-  take_footing(config);
+  const Footing footing = take_footing(config);
   Log log(log_options(config.log));
+  // Again, because it may be new: with NoNewPrivileges an image regains no capability, so that memory stays
+  // locked only within the limit.
+  for (const std::string& refusal : footing.refusals) log.warn(refusal);
   FileWatch files(config.services);
   std::string config_text = heritage.config_text;
   const std::optional<Account> proxy_account = heritage.proxy_account;

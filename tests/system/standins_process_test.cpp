@@ -170,6 +170,7 @@ TEST_CASE("the control socket has the mode and the group of the configuration") 
   REQUIRE(nogroup != nullptr);
   REQUIRE(nogroup->gr_gid == kNobody);
   ConfigText config = rig.config();
+  config.top["user"] = "daemon";
   config.top["control_socket"] = "{path: \"" + path + "\", mode: \"0660\", group: nogroup}";
   rig.start_ready_vipward(config);
   REQUIRE(stat(path.c_str(), &status) == 0);

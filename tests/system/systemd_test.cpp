@@ -80,7 +80,7 @@ class Installation {
                    "  startup_delay: 0s\n"
                    // So that it is still there when the next life starts, however busy this machine is.
                    "  address_lifetime: 10s\n"
-                   "control_socket: {mode: \"0660\", group: vipward}\n");
+                   "control_socket: {mode: \"0660\", group: adm}\n");
     const CommandResult users = machine_.run({"systemd-sysusers", "vipward.conf"});
     REQUIRE_MESSAGE(users.exit_code == 0, users.standard_error);
     // There is no journal.
@@ -91,6 +91,12 @@ class Installation {
   Host edge_;
   SystemdMachine machine_;
 };
+
+std::string replaced(std::string text, const std::string& what, const std::string& by) {
+  const auto at = text.find(what);
+  REQUIRE_MESSAGE(at != std::string::npos, what);
+  return text.replace(at, what.size(), by);
+}
 
 // "CapEff:\t0000000000003ce0" -> "0000000000003ce0"
 std::string status_field(pid_t pid, const std::string& name) {
@@ -122,7 +128,7 @@ TEST_CASE("the unit is up when vipward serves, with the rights that it needs and
                 status.standard_output, status.standard_error);
   // Without the capability to give files away (CHOWN).
   CHECK(machine.run({"stat", "--format=%U %G %a", "/run/vipward/control.sock"}).standard_output ==
-        "root vipward 660\n");
+        "root adm 660\n");
   CHECK_MESSAGE(installation->wait_until_it_holds_the_vip(), installation->log());
   CHECK(wait_until([&] { return machine.property(kUnit, "StatusText").starts_with("active"); }, 5s));
 
@@ -154,6 +160,51 @@ TEST_CASE("the unit is up when vipward serves, with the rights that it needs and
   const int policy = sched_getscheduler(guardian);
   CHECK((policy == (SCHED_FIFO | SCHED_RESET_ON_FORK) || installation->has_logged("no real-time priority")));
   CHECK_FALSE_MESSAGE(installation->has_logged("memory is not locked"), installation->log());
+}
+
+// What a reload replaces in place has to keep what systemd gave it: the rights, the process id, the
+// readiness.
+TEST_CASE("systemctl reload puts a changed configuration into effect, and a broken one changes nothing") {
+  const auto installation = Installation::make();
+  if (!installation) return;
+  installation->start();
+  SystemdMachine& machine = installation->machine();
+  REQUIRE_MESSAGE(installation->wait_until_it_holds_the_vip(), installation->log());
+  const pid_t guardian = installation->guardian();
+  const pid_t proxy = installation->proxy();
+  const std::string config = read_file(machine.etc() / "vipward/vipward.yaml");
+
+  machine.write("vipward/vipward.yaml", replaced(config, "127.0.0.1:9]", "127.0.0.1:9, 127.0.0.1:10]"));
+  CommandResult reload = installation->systemctl("reload");
+  CHECK_MESSAGE(reload.exit_code == 0, reload.standard_error, installation->log());
+  CHECK(installation->guardian() == guardian);
+  CHECK(wait_until([&] { return is_process_gone(proxy); }, 5s));
+  CHECK(installation->holds_vip());
+  CHECK(machine.run({"vipward", "status"}).standard_output.find("127.0.0.1:10") != std::string::npos);
+  CHECK(machine.property(kUnit, "ActiveState") == "active");
+  CHECK(machine.property(kUnit, "NRestarts") == "0");
+  CHECK(wait_until([&] { return machine.property(kUnit, "StatusText").starts_with("active"); }, 5s));
+  CHECK(capabilities(guardian, "CapPrm") == kKept);
+  CHECK(capabilities(guardian, "CapEff") == kKept);
+  CHECK(capabilities(installation->proxy(), "CapPrm") == 0);
+  CHECK(sched_getscheduler(installation->proxy()) == SCHED_OTHER);
+  // Where even root's limit of locked memory is small, the next image cannot lock its own, and says so.
+  CHECK(
+      (status_field(guardian, "VmLck") != "       0 kB" || installation->has_logged("memory is not locked")));
+
+  const pid_t second = installation->proxy();
+  machine.write("vipward/vipward.yaml", replaced(config, "protocol: tcp", "protocol: smoke"));
+  reload = installation->systemctl("reload");
+  CHECK(reload.exit_code != 0);
+  CHECK_MESSAGE(installation->has_logged("vipward.yaml:4:30: services[0].health_check.protocol"),
+                installation->log());
+  CHECK(machine.property(kUnit, "ActiveState") == "active");
+  CHECK(installation->guardian() == guardian);
+  CHECK(installation->proxy() == second);
+  CHECK(installation->holds_vip());
+  // The watchdog is fed by the next image, too: longer than it waits.
+  CHECK_FALSE(wait_until([&] { return machine.property(kUnit, "NRestarts") != "0"; }, 12s));
+  CHECK(installation->guardian() == guardian);
 }
 
 TEST_CASE("systemctl stop gives the VIP up, and is an orderly end") {

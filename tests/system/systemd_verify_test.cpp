@@ -20,9 +20,11 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 }
 
 // As it would be installed with this binary.
-CommandResult verify(const std::string& text) {
+CommandResult verify(std::string text) {
   const TempDir folder;
-  const std::string unit = folder.file("vipward.service", replaced(text, kInstalledBinary, Daemon::binary()));
+  for (const std::string line : {"ExecStart=", "ExecReload="})
+    text = replaced(text, line + kInstalledBinary, line + Daemon::binary());
+  const std::string unit = folder.file("vipward.service", text);
   return run_command(
       {"systemd-analyze", "verify", "--recursive-errors=no", "--man=no", "--generators=no", unit});
 }
