@@ -133,7 +133,7 @@ void Generation::on(channel::Prepare& message) {
 }
 
 void Generation::on(channel::TakeOver& message) {
-  if (!app_ || !app_->is_prepared() || app_->is_serving()) return refuse("TakeOver");
+  if (!app_ || !app_->is_prepared()) return refuse("TakeOver");
   app_->take_over(std::move(message.socket));
 }
 

@@ -131,6 +131,12 @@ void ProxyApp::serve() {
 }
 
 void ProxyApp::take_over(Fd link) {
+  // The last link broke, and its end is on the way.
+  if (arrival_) return static_cast<void>(next_arrival_link_ = std::move(link));
+  arrive(std::move(link));
+}
+
+void ProxyApp::arrive(Fd link) {
   arrival_ = std::make_unique<Arrival>(
       loop_, log_, workers_, std::move(link),
       Arrival::Hooks{
@@ -140,8 +146,13 @@ void ProxyApp::take_over(Fd link) {
           .on_ended =
               [this](const channel::Inherited& inherited) {
                 tell_(inherited);
-                loop_.post([this] { arrival_.reset(); });
+                loop_.post([this] { on_arrived(); });
               }});
+}
+
+void ProxyApp::on_arrived() {
+  arrival_.reset();
+  if (next_arrival_link_ && !stopping_) arrive(std::exchange(next_arrival_link_, Fd()));
 }
 
 handover::Receiver::Place ProxyApp::restore(const handover::KnownBackend& known) {

@@ -63,7 +63,8 @@ class ProxyApp {
   // Once prepared: begins to check and to serve, and tells that.
   void serve();
   bool is_serving() const { return is_serving_; }
-  // Once prepared: serves, and takes over from a predecessor at the other end of `link`. Tells Inherited.
+  // Once prepared: serves, and takes over from a predecessor at the other end of `link`. Tells Inherited; may
+  // be asked again if the link broke, with another one.
   void take_over(Fd link);
   // While it serves: lets nobody in any more, and gives what it has to a successor at the other end of
   // `link`. Tells HandedOver; may be asked again if something was left, for another successor. `on_empty`:
@@ -84,6 +85,8 @@ class ProxyApp {
 
  private:
   void open_admin_servers();
+  void arrive(Fd link);
+  void on_arrived();
   handover::Receiver::Place restore(const handover::KnownBackend& known);
   std::vector<handover::KnownBackend> known() const;
   void depart(Fd link);
@@ -126,6 +129,7 @@ class ProxyApp {
   std::chrono::system_clock::time_point started_at_;
   InheritedCounts inherited_counts_;
   std::unique_ptr<Arrival> arrival_;
+  Fd next_arrival_link_;  // from the same predecessor, until the last arrival has ended
   std::unique_ptr<Departure> departure_;
   Fd next_link_;                    // to another successor, until the last departure has ended
   std::function<void()> on_empty_;  // of hand_over()

@@ -98,13 +98,14 @@ struct Prepare {
 
 // To the prepared one: serve. The other end of `socket` is the predecessor's, who sends on it what is known
 // of the backends, and its sessions (lb/handover). Answered with Ready, and with Inherited when it has ended.
+// If the link breaks while both live, another TakeOver follows.
 struct TakeOver {
   Fd socket;
 };
 
 // To the predecessor: accept nobody any more, and send every session over `socket` to the successor. Answered
-// with HandedOver; with nothing left it exits 0. If the successor goes first, what is left is served on, and
-// another HandOver follows.
+// with HandedOver; with nothing left it exits 0. If the successor goes first, or the link breaks, what is
+// left is served on, and another HandOver follows.
 struct HandOver {
   Fd socket;
 };

@@ -15,6 +15,8 @@ using namespace std::chrono_literals;
 constexpr Duration kResetLimit = 2s;
 // SIGTERM: the proxy resets everybody and leaves, or is killed, which resets everybody as well.
 constexpr Duration kStopLimit = 2s;
+// A link between two that live breaks when one of them is at fault, which the next link may not change.
+constexpr unsigned kMostRelinks = 3;
 // Clients of the control socket that wait for a take-over; as many as may be connected at all.
 constexpr std::size_t kMostWaiting = ControlServer::kMostClients;
 
@@ -71,6 +73,7 @@ void ProxyLife::carry_out(Supervisor::Step step) {
 
 void ProxyLife::spawn() {
   linked_ = false;
+  relinks_ = 0;
   std::string problem;
   const std::uint64_t number = take_number();
   proxy_ = ProxyProcess::start(loop_, executable_, number, account_, handlers_for(number), problem);
@@ -102,6 +105,19 @@ void ProxyLife::link() {
   } catch (const std::exception& error) {
     on_unfit(std::string("cannot be linked with its predecessor: ") + error.what());
   }
+}
+
+// With both of them alive the link itself has failed. If the successor is the one that went, its replacement
+// is linked once it is prepared, and this has been for nothing.
+void ProxyLife::relink(std::uint32_t left) {
+  if (left == 0 || !linked_ || !proxy_ || stopping_) return;
+  if (relinks_ >= kMostRelinks) {
+    log_.error("sessions stay with the predecessor until they end", {{"sessions", left}});
+    return;
+  }
+  ++relinks_;
+  log_.warn("link between the generations broke, another one follows", {{"sessions", left}});
+  link();
 }
 
 void ProxyLife::on_message(channel::ToGuardian message) {
@@ -179,6 +195,7 @@ void ProxyLife::on_ended(const std::string& how) {
 void ProxyLife::on_predecessor_message(const channel::ToGuardian& message) {
   if (const auto* handed_over = std::get_if<channel::HandedOver>(&message)) {
     if (report_) report_->on_handed_over(handed_over->left);
+    relink(handed_over->left);
   }
 }
 

@@ -84,6 +84,7 @@ class ProxyLife {
   void carry_out(Supervisor::Step step);
   void spawn();
   void link();
+  void relink(std::uint32_t left);
   void on_message(channel::ToGuardian message);
   void on_ready();
   void on_failed(const std::vector<std::string>& problems);
@@ -107,6 +108,7 @@ class ProxyLife {
   std::vector<std::string> start_problems_;
   std::vector<Fd> waiting_clients_;  // of the control socket, until the successor serves
   bool linked_ = false;              // the proxy with a predecessor, which it tells of with Inherited
+  unsigned relinks_ = 0;             // of this proxy
   bool stopping_ = false;
   std::optional<TimePoint> kill_at_;  // stopping: their last moment
   std::optional<TimePoint>

@@ -1,5 +1,7 @@
 #include "lb/guardian/succession.h"
 
+#include <algorithm>
+#include <iterator>
 #include <system_error>
 #include <utility>
 #include <variant>
@@ -72,7 +74,8 @@ std::vector<std::string> Succession::adopt(const std::string& config_text) {
   if (auto refusal = hooks_.refusal_of(*loaded.config)) return {*refusal};
   config_ = std::move(*loaded.config);
   config_text_ = config_text;
-  changes_ = std::move(difference.changes);
+  if (!difference.changes.empty()) changes_.push_back(config::counts_text(difference));
+  std::ranges::move(difference.changes, std::back_inserter(changes_));
   departing_ = departing_after(present_.departing, difference.departing, config_, present_.loop.now());
   return {};
 }

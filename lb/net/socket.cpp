@@ -218,6 +218,15 @@ void set_keepalive(int fd, const Keepalive& keepalive) {
   set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, keepalive.count);
 }
 
+Keepalive staggered(const Keepalive& keepalive, unsigned turn) {
+  const auto idles = keepalive.idle.count() / 4 + 1;
+  const auto intervals = keepalive.interval.count() / 4 + 1;
+  Keepalive result = keepalive;
+  result.idle -= std::chrono::seconds(turn % idles);
+  result.interval -= std::chrono::seconds(turn / idles % intervals);
+  return result;
+}
+
 void set_user_timeout(int fd, std::chrono::milliseconds timeout) {
   set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<unsigned>(timeout.count()));
 }

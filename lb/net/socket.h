@@ -66,6 +66,11 @@ struct Keepalive {
   int count = 3;
 };
 void set_keepalive(int fd, const Keepalive& keepalive);
+// The `turn`-th of a row that does not probe in one instant: up to a quarter sooner, never later. Thousands
+// of connections that began together, as after a failover, would else fill a queue of the kernel's
+// (net.core.netdev_max_backlog, a device's txqueuelen), which drops the same ones' probes each time, until
+// they count as dead.
+Keepalive staggered(const Keepalive& keepalive, unsigned turn);
 // tcp(7) TCP_USER_TIMEOUT; 0: the kernel's default.
 void set_user_timeout(int fd, std::chrono::milliseconds timeout);
 

@@ -47,9 +47,11 @@ bool Service::has_descriptors() const {
          proxy_load_.sessions.load(std::memory_order_relaxed) < proxy_load_.capacity;
 }
 
-void Service::set_liveness(int fd) const {
+void Service::set_liveness(int fd) {
   const KeepaliveConfig& keepalive = config_.keepalive;
-  set_keepalive(fd, {.idle = keepalive.idle, .interval = keepalive.interval, .count = keepalive.count});
+  set_keepalive(fd,
+                staggered({.idle = keepalive.idle, .interval = keepalive.interval, .count = keepalive.count},
+                          keepalives_++));
   if (config_.tcp_user_timeout.count() > 0) set_user_timeout(fd, config_.tcp_user_timeout);
 }
 

@@ -44,8 +44,9 @@ class Service {
   void set_standing(std::size_t backend, const BackendStanding& standing) { standings_[backend] = standing; }
   const std::vector<BackendStanding>& standings() const { return standings_; }
   bool is_another_ready(std::size_t backend) const;
-  // Keepalive and user timeout, on a backend's socket or on a listener for all it accepts.
-  void set_liveness(int fd) const;
+  // Keepalive and user timeout, on a backend's socket or on a listener for all it accepts. Each call gives
+  // the next of staggered() keepalives.
+  void set_liveness(int fd);
   // The backends as a ConnectPlan wants them; valid until the next call.
   std::span<const ConnectPlan::View> views();
   ConnectPlan::Limits connect_limits() const;
@@ -69,6 +70,7 @@ class Service {
   std::unique_ptr<Picker> picker_;
   std::vector<BackendStanding> standings_;
   std::vector<ConnectPlan::View> views_;
+  unsigned keepalives_ = 0;  // given so far
   bool limit_bites_ = false;
 };
 

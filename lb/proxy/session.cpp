@@ -16,8 +16,8 @@ namespace {
 
 using Side = SessionEnd::Side;
 
-// What one direction may read in a turn before others get theirs.
-constexpr std::size_t kTurnBudgetBytes = 64 * 1024;
+// What one direction may read in a turn before others get theirs: one read into the worker's buffer.
+constexpr std::size_t kTurnBudgetBytes = 32 * 1024;
 // What is kept of a client's first bytes until its backend answers: a TLS hello, large ones with post-quantum
 // keys too.
 constexpr std::size_t kOpeningBytes = 16 * 1024;
@@ -308,6 +308,7 @@ void Session::advance(Side source) {
 void Session::count_moved(Side source, std::uint64_t bytes) {
   BackendCounters& counters = service_.counters().backends[*record_.backend];
   (source == Side::Client ? counters.bytes_to_backend : counters.bytes_to_client).add(bytes);
+  context_.moved_bytes += bytes;
 }
 
 void Session::on_socket_failed(Side side, int error) {

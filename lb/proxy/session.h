@@ -30,6 +30,7 @@ struct SessionContext {
   std::function<void(Session&)> on_ended;             // the session's last words
   std::function<void(BackendId)> on_connect_refused;  // worth a check at once
   std::function<void(int error)> on_no_descriptors;   // EMFILE and the like
+  std::uint64_t moved_bytes = 0;                      // by all of them, ever
 };
 
 class Session : public DeadlineQueue::Entry {

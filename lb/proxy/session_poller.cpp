@@ -18,7 +18,7 @@ Fd make_epoll() {
 
 }  // namespace
 
-SessionPoller::SessionPoller(Loop& loop, std::function<void(SessionEnd&, SocketEvents)> on_events,
+SessionPoller::SessionPoller(Loop& loop, std::function<std::uint64_t(SessionEnd&, SocketEvents)> on_events,
                              std::function<void()> on_batch_end)
     : on_events_(std::move(on_events)),
       on_batch_end_(std::move(on_batch_end)),
@@ -39,18 +39,22 @@ void SessionPoller::remove(int fd) {
 }
 
 void SessionPoller::dispatch() {
-  // One batch per turn: what remains keeps the uv_poll handle readable, and timers and mailbox get their
-  // turn.
-  std::array<epoll_event, 512> events;
-  const int count = epoll_wait(epoll_.get(), events.data(), events.size(), 0);
-  for (int i = 0; i < count; ++i) {
-    const epoll_event& event = events[static_cast<std::size_t>(i)];
-    on_events_(*static_cast<SessionEnd*>(event.data.ptr),
-               {.readable = (event.events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0,
-                .writable = (event.events & EPOLLOUT) != 0,
-                .failed = (event.events & (EPOLLERR | EPOLLHUP)) != 0});
+  std::array<epoll_event, kBatch> events;
+  std::uint64_t moved = 0;
+  for (std::size_t seen = 0; seen < kTurnEvents && moved < kTurnBytes;) {
+    const int count = epoll_wait(epoll_.get(), events.data(), events.size(), 0);
+    for (int i = 0; i < count; ++i) moved += dispatch(events[static_cast<std::size_t>(i)]);
+    on_batch_end_();
+    if (count < static_cast<int>(events.size())) return;
+    seen += events.size();
   }
-  on_batch_end_();
+}
+
+std::uint64_t SessionPoller::dispatch(const epoll_event& event) {
+  return on_events_(*static_cast<SessionEnd*>(event.data.ptr),
+                    {.readable = (event.events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0,
+                     .writable = (event.events & EPOLLOUT) != 0,
+                     .failed = (event.events & (EPOLLERR | EPOLLHUP)) != 0});
 }
 
 }  // namespace vipward

@@ -10,6 +10,8 @@
 #include "lb/event/poll.h"
 #include "lb/net/fd.h"
 
+struct epoll_event;
+
 namespace vipward {
 
 class Session;
@@ -30,9 +32,17 @@ struct SocketEvents {
 
 class SessionPoller {
  public:
-  // `on_events` for each event of a batch, `on_batch_end` after it: sessions that ended meanwhile must live
-  // until then, as later events of the batch may still point at them.
-  SessionPoller(Loop& loop, std::function<void(SessionEnd&, SocketEvents)> on_events,
+  // A turn of the loop takes one batch on, and more while these have moved no more than kTurnBytes: thousands
+  // of events that cost nothing, as of sessions that have just been taken over, must not stand in the way for
+  // many turns. What remains keeps the uv_poll handle readable, while timers, mailbox and sessions that wait
+  // for their turn get theirs.
+  static constexpr std::size_t kBatch = 512;
+  static constexpr std::size_t kTurnEvents = 4096;
+  static constexpr std::size_t kTurnBytes = std::size_t{128} * 1024;
+
+  // `on_events` for each event of a batch, returns the bytes that it has moved. `on_batch_end` after it:
+  // sessions that ended meanwhile must live until then, as later events of the batch may still point at them.
+  SessionPoller(Loop& loop, std::function<std::uint64_t(SessionEnd&, SocketEvents)> on_events,
                 std::function<void()> on_batch_end);
 
   // False leaves errno (ENOMEM, ENOSPC: fs.epoll.max_user_watches).
@@ -43,8 +53,9 @@ class SessionPoller {
 
  private:
   void dispatch();
+  std::uint64_t dispatch(const epoll_event& event);
 
-  std::function<void(SessionEnd&, SocketEvents)> on_events_;
+  std::function<std::uint64_t(SessionEnd&, SocketEvents)> on_events_;
   std::function<void()> on_batch_end_;
   Fd epoll_;
   Poll poll_;

@@ -11,6 +11,8 @@ namespace {
 
 // How soon accepting is tried again after a shortage when no session ends meanwhile.
 constexpr std::chrono::milliseconds kAcceptRetry{100};
+// What sessions that wait for their turn move in one turn of the loop, about.
+constexpr std::uint64_t kTurnBytes = std::uint64_t{4} * 1024 * 1024;
 
 bool contains(std::span<const IpAddress> addresses, const IpAddress& address) {
   return std::ranges::find(addresses, address) != addresses.end();
@@ -37,7 +39,12 @@ Worker::Worker(Loop& loop, Log& log, const std::vector<ServiceConfig>& services,
       buffer_(kBufferBytes),
       services_(make_services(services, load, counters, log)),
       poller_(
-          loop, [](SessionEnd& end, SocketEvents events) { end.session->on_events(end.side, events); },
+          loop,
+          [this](SessionEnd& end, SocketEvents events) {
+            const std::uint64_t before = context_.moved_bytes;
+            end.session->on_events(end.side, events);
+            return context_.moved_bytes - before;
+          },
           [this] { bury_the_dead(); }),
       deadlines_(
           loop, [this](DeadlineQueue::Entry& due) { static_cast<Session&>(due).on_deadline(loop_.now()); },
@@ -245,10 +252,14 @@ void Worker::on_session_ended(Session& session) {
   if (was_registered) resume_accepting();
 }
 
+// Each at most once, from where the last turn left off.
 void Worker::take_turn() {
-  std::vector<Session*> sessions;
-  sessions.swap(waiting_for_turn_);
-  for (Session* session : sessions) session->on_turn();
+  const std::uint64_t until = context_.moved_bytes + kTurnBytes;
+  for (std::size_t left = waiting_for_turn_.size(); left > 0 && context_.moved_bytes < until; --left) {
+    Session& session = *waiting_for_turn_.front();
+    waiting_for_turn_.pop_front();
+    session.on_turn();
+  }
   if (waiting_for_turn_.empty()) next_turn_.stop();
   bury_the_dead();
 }

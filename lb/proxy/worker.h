@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <span>
@@ -75,7 +76,7 @@ class Worker {
   void stop();
 
  private:
-  static constexpr std::size_t kBufferBytes = 64 * 1024;
+  static constexpr std::size_t kBufferBytes = 32 * 1024;
 
   void open_acceptor(ServiceListener listener);
   Acceptor::Callbacks callbacks_for(Service& service, const SocketAddress& bound);
@@ -101,7 +102,7 @@ class Worker {
   SessionPoller poller_;
   SessionDeadlines deadlines_;
   EveryTurn next_turn_;
-  std::vector<Session*> waiting_for_turn_;
+  std::deque<Session*> waiting_for_turn_;  // longest first
   Timer accept_again_;
   Evictor evictor_;
   LoopLag loop_lag_;

@@ -30,6 +30,7 @@ struct Options {
   unsigned upgrades = 5;
   std::vector<std::string> contenders{"vipward", "haproxy", "nginx"};
   std::string output{};
+  std::string logs{};
   bool is_whole() const {
     return sessions >= 5000 && bulk >= 50 && request >= 500 && reloads >= 20 && upgrades >= 5 &&
            contenders.size() == 3;
@@ -75,6 +76,8 @@ double most_of(const std::vector<double>& values) {
 
 // What a reload disturbs has shown itself by then.
 constexpr auto kSettle = 500ms;
+// vipward's keepalive.idle, over which idle sessions are spread.
+constexpr auto kSpread = 10s;
 
 void reload_once(Contender& contender, test::TrafficClients& clients, bool with_binary, Result& result) {
   clients.take_longest_stall();
@@ -104,6 +107,7 @@ Result measure(const std::string& name, const Options& options) {
                                 .bulk = options.bulk,
                                 .request = options.request,
                                 .idle = options.sessions - options.bulk - options.request});
+  clients.spread(kSpread);
   for (int i = 0; i < 5; ++i) {
     clients.take_longest_stall();
     std::this_thread::sleep_for(1s);
@@ -124,6 +128,7 @@ Result measure(const std::string& name, const Options& options) {
   result.sessions = clients.tally();
   result.corrupt_at_backend = first.corrupt() + second.corrupt();
   result.after = contender->footprint();
+  if (!options.logs.empty()) test::write_file(options.logs + "/" + name + ".log", contender->log());
   return result;
 }
 
@@ -187,7 +192,8 @@ std::string heading(const std::string& command_line, const Options& options) {
          first_line_of({"haproxy", "-v"}) + "; " + first_line_of({"nginx", "-v"}) + ".\n\n" +
          std::to_string(options.sessions) + " sessions over loopback, " + std::to_string(options.bulk) +
          " of them moving checksummed data both ways at full speed, " + std::to_string(options.request) +
-         " asking for\nsomething every 10 ms, the rest idle; one worker each; clients, backends and "
+         " asking for\nsomething every 10 ms, the rest idle, each since another moment; one worker each; "
+         "clients, backends and "
          "contender share "
          "the cores.\nThen reloads, and for vipward upgrades, one after the other, the sessions staying "
          "open, with a "
@@ -248,6 +254,8 @@ int main(int argc, char** argv) {
   app.add_option("--contender", options.contenders, "only this one; may be repeated")
       ->check(CLI::IsMember({"vipward", "haproxy", "nginx"}));
   app.add_option("--output", options.output, "file for the table; a whole run has one in perf/results");
+  app.add_option("--logs", options.logs, "folder for what each of them has said")
+      ->check(CLI::ExistingDirectory);
   CLI11_PARSE(app, argc, argv);
   if (options.bulk + options.request > options.sessions) {
     std::cerr << "perf/reload: more bulk and request sessions than sessions" << std::endl;

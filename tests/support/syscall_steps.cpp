@@ -148,8 +148,12 @@ void SyscallSteps::on_call(pid_t pid, Traced& traced) {
     return;
   const auto number = static_cast<long>(info.entry.nr);
   if (std::ranges::find(options_.numbers, number) == options_.numbers.end()) return;
-  options_.on_step(
-      {.who = traced.who, .pid = pid, .number = number, .nth = ++traced.calls[number], .younger = younger_});
+  options_.on_step({.who = traced.who,
+                    .pid = pid,
+                    .number = number,
+                    .nth = ++traced.calls[number],
+                    .fd = static_cast<int>(info.entry.args[0]),
+                    .younger = younger_});
 }
 
 // Nobody to tell: it was killed where it stood, and its end is heard of next.

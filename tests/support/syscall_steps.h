@@ -28,6 +28,7 @@ class SyscallSteps {
     pid_t pid = -1;
     long number = 0;     // SYS_sendmsg
     unsigned nth = 0;    // of this number by this process, from 1
+    int fd = -1;         // its first argument
     pid_t younger = -1;  // the last child that was started and is followed; -1: none yet
   };
   struct Options {

@@ -10,6 +10,7 @@
 #include <span>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
 
 #include "lb/net/socket.h"
 
@@ -41,11 +42,14 @@ struct Greeting {
   std::uint32_t session = 0;
 };
 
-void watch(int epoll, int fd, void* who) {
+// Level-triggered: whoever has had its share of a turn is ready in the next one, too. A session that were
+// served until it has nothing left would hold up the others for as long as what is tested keeps it busy.
+void watch(int epoll, int operation, int fd, void* who, bool writes) {
   epoll_event event{};
-  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.events = EPOLLIN | EPOLLRDHUP;
+  if (writes) event.events |= EPOLLOUT;
   event.data.ptr = who;
-  if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0)
+  if (epoll_ctl(epoll, operation, fd, &event) != 0)
     throw std::system_error(errno, std::generic_category(), "epoll_ctl");
 }
 
@@ -79,6 +83,7 @@ struct TrafficBackend::Connection {
   std::unique_ptr<TrafficStream> in;  // of a bulk session
   std::unique_ptr<TrafficStream> out;
   std::vector<char> echo;  // not taken yet
+  bool writes = false;     // has something to send, and is watched for that
 };
 
 TrafficBackend::TrafficBackend(const SocketAddress& address)
@@ -86,7 +91,7 @@ TrafficBackend::TrafficBackend(const SocketAddress& address)
       address_(SocketAddress::local_of(listener_.get())),
       epoll_(epoll_create1(EPOLL_CLOEXEC)) {
   table();
-  watch(epoll_.get(), listener_.get(), nullptr);
+  watch(epoll_.get(), EPOLL_CTL_ADD, listener_.get(), nullptr, false);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -115,53 +120,58 @@ void TrafficBackend::run() {
         ++connections_;
         all.push_back(std::make_unique<Connection>());
         all.back()->socket = std::move(socket);
-        watch(epoll_.get(), all.back()->socket.get(), all.back().get());
+        watch(epoll_.get(), EPOLL_CTL_ADD, all.back()->socket.get(), all.back().get(), false);
       }
     }
   }
 }
 
-// Edge-triggered: until both ways say EAGAIN.
 bool TrafficBackend::serve(Connection& connection) {
-  std::array<char, kChunk> buffer;
-  const int fd = connection.socket.get();
-  for (;;) {
-    const ssize_t got = recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
-    if (got < 0 && errno == EAGAIN) break;
-    if (got <= 0) return false;
-    std::span<const char> data(buffer.data(), static_cast<std::size_t>(got));
-    // Whoever does not greet is a prober: what it says is echoed.
-    const bool greets = connection.greeted > 0 || data.front() == 'B' || data.front() == 'R';
-    if (!greets) connection.greeted = sizeof(Greeting);
-    while (connection.greeted < sizeof(Greeting) && !data.empty()) {
-      reinterpret_cast<char*>(&connection.greeting)[connection.greeted++] = data.front();
-      data = data.subspan(1);
-    }
-    if (connection.greeted < sizeof(Greeting)) continue;
-    if (connection.greeting.kind != 'B') {
-      connection.echo.insert(connection.echo.end(), data.begin(), data.end());
-    } else {
-      if (!connection.in) {
-        connection.in = std::make_unique<TrafficStream>(connection.greeting.session, true);
-        connection.out = std::make_unique<TrafficStream>(connection.greeting.session, false);
-      }
-      if (!connection.in->accept(data)) {
-        ++corrupt_;
-        return false;
-      }
-    }
-  }
-  while (connection.out) {
-    const ssize_t sent = send_to(fd, connection.out->next(kChunk));
-    if (sent < 0) return errno == EAGAIN;
-    connection.out->advance(static_cast<std::size_t>(sent));
-  }
-  while (!connection.echo.empty()) {
-    const ssize_t sent = send_to(fd, connection.echo);
-    if (sent < 0) return errno == EAGAIN;
-    connection.echo.erase(connection.echo.begin(), connection.echo.begin() + sent);
-  }
+  if (!receive(connection) || !send_some(connection)) return false;
+  const bool writes = connection.out || !connection.echo.empty();
+  if (writes != std::exchange(connection.writes, writes))
+    watch(epoll_.get(), EPOLL_CTL_MOD, connection.socket.get(), &connection, writes);
   return true;
+}
+
+bool TrafficBackend::receive(Connection& connection) {
+  std::array<char, kChunk> buffer;
+  const ssize_t got = recv(connection.socket.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+  if (got < 0 && errno == EAGAIN) return true;
+  if (got <= 0) return false;
+  std::span<const char> data(buffer.data(), static_cast<std::size_t>(got));
+  // Whoever does not greet is a prober: what it says is echoed.
+  const bool greets = connection.greeted > 0 || data.front() == 'B' || data.front() == 'R';
+  if (!greets) connection.greeted = sizeof(Greeting);
+  while (connection.greeted < sizeof(Greeting) && !data.empty()) {
+    reinterpret_cast<char*>(&connection.greeting)[connection.greeted++] = data.front();
+    data = data.subspan(1);
+  }
+  if (connection.greeted < sizeof(Greeting)) return true;
+  if (connection.greeting.kind != 'B') {
+    connection.echo.insert(connection.echo.end(), data.begin(), data.end());
+    return true;
+  }
+  if (!connection.in) {
+    connection.in = std::make_unique<TrafficStream>(connection.greeting.session, true);
+    connection.out = std::make_unique<TrafficStream>(connection.greeting.session, false);
+  }
+  if (connection.in->accept(data)) return true;
+  ++corrupt_;
+  return false;
+}
+
+bool TrafficBackend::send_some(Connection& connection) {
+  const int fd = connection.socket.get();
+  if (connection.out) {
+    const ssize_t sent = send_to(fd, connection.out->next(kChunk));
+    if (sent > 0) connection.out->advance(static_cast<std::size_t>(sent));
+    return sent >= 0 || errno == EAGAIN;
+  }
+  if (connection.echo.empty()) return true;
+  const ssize_t sent = send_to(fd, connection.echo);
+  if (sent > 0) connection.echo.erase(connection.echo.begin(), connection.echo.begin() + sent);
+  return sent >= 0 || errno == EAGAIN;
 }
 
 struct TrafficClients::Session {
@@ -205,7 +215,8 @@ TrafficClients::TrafficClients(const Options& options)
   const auto now = Clock::now();
   for (const auto& session : sessions_) {
     session->got_at = now;
-    watch(epoll_.get(), session->socket.get(), session.get());
+    watch(epoll_.get(), EPOLL_CTL_ADD, session->socket.get(), session.get(),
+          session->kind == TrafficKind::Bulk);
   }
   thread_ = std::thread([this] { run(); });
   if (count_stuck(30s) > 0) throw std::runtime_error("traffic: not every session is served");
@@ -263,46 +274,39 @@ void TrafficClients::ask(Session& session, Clock::time_point now) {
 void TrafficClients::on_event(Session& session, std::uint32_t events, Clock::time_point now) {
   if (!session.socket) return;
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) != 0) receive_some(session, now);
-  if (session.socket && session.kind == TrafficKind::Bulk) send_some(session);
+  if (session.socket && (events & EPOLLOUT) != 0) send_some(session);
 }
 
 void TrafficClients::send_some(Session& session) {
-  for (;;) {
-    const ssize_t sent = send_to(session.socket.get(), session.out.next(kChunk));
-    if (sent < 0) {
-      if (errno != EAGAIN) end(session, &Tally::reset);
-      return;
-    }
-    session.out.advance(static_cast<std::size_t>(sent));
-  }
+  const ssize_t sent = send_to(session.socket.get(), session.out.next(kChunk));
+  if (sent >= 0) return session.out.advance(static_cast<std::size_t>(sent));
+  if (errno != EAGAIN) end(session, &Tally::reset);
 }
 
 void TrafficClients::receive_some(Session& session, Clock::time_point now) {
   std::array<char, kChunk> buffer;
-  for (;;) {
-    const ssize_t got = recv(session.socket.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-    if (got < 0 && errno == EAGAIN) return;
-    if (got <= 0) return end(session, got == 0 ? &Tally::closed : &Tally::reset);
-    const std::span<const char> data(buffer.data(), static_cast<std::size_t>(got));
-    const auto stall = std::chrono::duration_cast<std::chrono::microseconds>(now - session.got_at);
-    if (session.kind == TrafficKind::Bulk) {
-      if (!session.in.accept(data)) return end(session, &Tally::corrupt);
-      longest_stall_ = std::max(longest_stall_, stall);
-      session.got_at = now;
-      ++session.exchanges;
-      tally_.bytes += data.size();
-      continue;
-    }
-    const bool fits = session.is_waiting && session.answered + data.size() <= kRequest &&
-                      std::memcmp(session.request.data() + session.answered, data.data(), data.size()) == 0;
-    if (!fits) return end(session, &Tally::corrupt);
-    session.answered += data.size();
-    if (session.answered < kRequest) continue;
+  const ssize_t got = recv(session.socket.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+  if (got < 0 && errno == EAGAIN) return;
+  if (got <= 0) return end(session, got == 0 ? &Tally::closed : &Tally::reset);
+  const std::span<const char> data(buffer.data(), static_cast<std::size_t>(got));
+  const auto stall = std::chrono::duration_cast<std::chrono::microseconds>(now - session.got_at);
+  if (session.kind == TrafficKind::Bulk) {
+    if (!session.in.accept(data)) return end(session, &Tally::corrupt);
     longest_stall_ = std::max(longest_stall_, stall);
-    session.is_waiting = false;
+    session.got_at = now;
     ++session.exchanges;
-    ++tally_.requests;
+    tally_.bytes += data.size();
+    return;
   }
+  const bool fits = session.is_waiting && session.answered + data.size() <= kRequest &&
+                    std::memcmp(session.request.data() + session.answered, data.data(), data.size()) == 0;
+  if (!fits) return end(session, &Tally::corrupt);
+  session.answered += data.size();
+  if (session.answered < kRequest) return;
+  longest_stall_ = std::max(longest_stall_, stall);
+  session.is_waiting = false;
+  ++session.exchanges;
+  ++tally_.requests;
 }
 
 void TrafficClients::end(Session& session, unsigned Tally::*how) {
@@ -326,6 +330,21 @@ std::chrono::microseconds TrafficClients::take_longest_stall() {
                                 std::chrono::duration_cast<std::chrono::microseconds>(now - session->got_at));
   }
   return std::exchange(longest_stall_, {});
+}
+
+void TrafficClients::spread(std::chrono::milliseconds time) {
+  const auto began = Clock::now();
+  for (unsigned asked = 0; asked < options_.idle;) {
+    const double passed = (Clock::now() - began) / std::chrono::duration<double>(time);
+    {
+      const std::lock_guard lock(mutex_);
+      for (; asked < options_.idle && asked <= passed * options_.idle; ++asked) {
+        Session& session = *sessions_[options_.silent + asked];
+        if (!session.is_waiting) ask(session, Clock::now());
+      }
+    }
+    std::this_thread::sleep_for(1ms);
+  }
 }
 
 void TrafficClients::speak_up() {

@@ -60,6 +60,8 @@ class TrafficBackend {
   void run();
   // False: it is over.
   bool serve(Connection& connection);
+  bool receive(Connection& connection);
+  bool send_some(Connection& connection);
 
   Fd listener_;
   SocketAddress address_;
@@ -102,6 +104,10 @@ class TrafficClients {
   // Since the last call: the longest time that a bulk session got nothing, or a request waited for its
   // answer.
   std::chrono::microseconds take_longest_stall();
+  // The idle ones have one more exchange, each at its own moment of that time: connections that have all been
+  // silent since the same moment send their keepalive probes in one burst, which no queue of the kernel
+  // holds.
+  void spread(std::chrono::milliseconds time);
   // The silent ones say something, and are idle ones from then on.
   void speak_up();
   // Every session that is alive has an exchange, bulk ones get something: how many did not within `limit`.

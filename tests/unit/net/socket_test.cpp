@@ -12,12 +12,16 @@
 #include <array>
 #include <cerrno>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 namespace vipward {
 namespace {
+
+using namespace std::chrono_literals;
 
 SocketAddress parsed(const std::string& text) {
   return SocketAddress::parse(text).value();
@@ -239,6 +243,23 @@ TEST_CASE("a unix socket has the group that is asked for; whoever may take group
   // The folder's group counts for what is made in it (inode(7), the set-group-ID bit): then it is changed.
   REQUIRE(chmod(folder.path().c_str(), 02755) == 0);
   CHECK(listen_without(CAP_SETGID) == expected);
+}
+
+TEST_CASE("staggered keepalives are up to a quarter sooner, never later, and differ from one to the next") {
+  const Keepalive keepalive{.idle = 10s, .interval = 5s, .count = 3};
+  std::set<std::pair<int, int>> all;
+  for (unsigned turn = 0; turn < 100; ++turn) {
+    const Keepalive one = staggered(keepalive, turn);
+    CHECK(one.idle <= 10s);
+    CHECK(one.idle >= 8s);
+    CHECK(one.interval <= 5s);
+    CHECK(one.interval >= 4s);
+    CHECK(one.count == 3);
+    all.emplace(one.idle.count(), one.interval.count());
+  }
+  CHECK(all.size() == 6);
+  CHECK(staggered({.idle = 1s, .interval = 1s, .count = 1}, 77).idle == 1s);
+  CHECK(staggered({.idle = 1s, .interval = 1s, .count = 1}, 77).interval == 1s);
 }
 
 TEST_CASE("faults of this host's are told from faults of a backend's") {
