@@ -83,6 +83,7 @@ bool Sender::on_refused(std::uint32_t number) {
   ++refused_;
   batch_size_ = std::max<std::size_t>(1, batch_size_ / 2);
   fetch_from_ = loop_.now() + kRefusalPause;
+  gave_back_ = true;
   hooks_.give_back(std::move(sessions));
   pump();
   return true;
@@ -112,6 +113,7 @@ void Sender::pump() {
   if (!may_fetch()) return;
   if (loop_.now() < fetch_from_) return static_cast<void>(again_.arm_at(fetch_from_));
   fetching_ = true;
+  gave_back_ = false;
   hooks_.fetch(batch_size_);
 }
 
@@ -133,9 +135,10 @@ void Sender::deliver(Lot lot) {
   if (ended_) return hooks_.give_back(std::move(lot.sessions));
   if (!lot.sessions.empty()) {
     add_batch(std::move(lot.sessions));
-  } else if (!lot.was_last || !batches_.empty()) {
-    // The last ones are still connecting, or on their way, and may come back.
-    fetch_from_ = loop_.now() + kConnectingPause;
+  } else if (!lot.was_last || gave_back_ || !batches_.empty()) {
+    // The last ones are still connecting, or on their way, and may come back, or have since the workers
+    // looked.
+    fetch_from_ = std::max(fetch_from_, loop_.now() + kConnectingPause);
   } else {
     finishing_ = true;
     for (Counts& part : hooks_.counts()) to_say_.emplace_back(std::move(part));

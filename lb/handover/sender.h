@@ -76,6 +76,7 @@ class Sender {
   std::uint32_t next_batch_ = 1;
   std::size_t batch_size_ = Sessions::kMost;
   bool fetching_ = false;
+  bool gave_back_ = false;  // since the last fetch
   TimePoint fetch_from_{};
   bool finishing_ = false;  // End is among what is to be said, or has been
   bool ended_ = false;

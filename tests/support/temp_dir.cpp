@@ -32,6 +32,12 @@ void remove_left_overs(const std::filesystem::path& parent) {
 
 }  // namespace
 
+std::string replaced(std::string text, const std::string& part, const std::string& by) {
+  const auto at = text.find(part);
+  if (at == std::string::npos) throw std::runtime_error("not in the text: " + part);
+  return text.replace(at, part.size(), by);
+}
+
 std::string read_file(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw std::runtime_error("cannot read " + path.string());

@@ -11,6 +11,8 @@ namespace vipward::test {
 // Throw on failure. The file is replaced in one step, as an administrator's tool would.
 std::string read_file(const std::filesystem::path& path);
 void write_file(const std::filesystem::path& path, std::string_view content);
+// `text` with its first `part` replaced; throws if it has none.
+std::string replaced(std::string text, const std::string& part, const std::string& by);
 
 class TempDir {
  public:

@@ -53,10 +53,7 @@ void ServedFolder::write_config(const std::string& text) {
 }
 
 void ServedFolder::change(const std::string& part, const std::string& by) {
-  const std::size_t at = config_.find(part);
-  REQUIRE_MESSAGE(at != std::string::npos, part);
-  std::string text = config_;
-  write_config(text.replace(at, part.size(), by));
+  write_config(replaced(config_, part, by));
 }
 
 void ServedFolder::exchange_binary(const std::string& path) {

@@ -1,11 +1,14 @@
 // Signals to the guardian in the middle of a reload: none is lost.
 #include <doctest/doctest.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include <atomic>
 #include <functional>
+#include <set>
 
+#include "lb/net/fd.h"
 #include "tests/support/syscall_steps.h"
 #include "tests/support/wait.h"
 #include "tests/system/guarded.h"
@@ -114,6 +117,50 @@ TEST_CASE("a SIGTERM in the middle of a reload: everybody is reset, and vipward 
   // But that the reload came to nothing.
   CHECK(vipward.process().count_lines("error ") ==
         vipward.process().count_lines("error reload failed, nothing changed"));
+}
+
+// The link is the socket that the old proxy has not had before.
+class LinkBreaker {
+ public:
+  explicit LinkBreaker(pid_t elder) {
+    for (const OpenDescriptor& descriptor : descriptors_of(elder)) before_.insert(descriptor.number);
+  }
+  // In the middle of a batch: what is known has been said.
+  void look(const Step& step) {
+    if (is_broken_ || step.who != Who::Elder || step.number != SYS_sendmsg || before_.contains(step.fd))
+      return;
+    constexpr unsigned kSaid = 5;
+    if (++said_ < kSaid) return;
+    const Fd link = descriptor_from(step.pid, step.fd);
+    is_broken_ = shutdown(link.get(), SHUT_RDWR) == 0;
+  }
+  bool is_broken() const { return is_broken_; }
+
+ private:
+  std::set<int> before_;
+  unsigned said_ = 0;
+  std::atomic<bool> is_broken_{false};
+};
+
+TEST_CASE("a link that breaks while both proxies live: another one follows, and nobody is lost") {
+  ServedFolder vipward;
+  TrafficClients clients({.target = vipward.address(), .bulk = 2, .request = 10, .idle = 300});
+  LinkBreaker breaker(vipward.proxy());
+  {
+    const SyscallSteps tracer(tracing(vipward, [&](const Step& step) { breaker.look(step); }));
+    vipward.must({"reload"});
+  }
+  CHECK(breaker.is_broken());
+  CHECK(vipward.process().count_lines("link between the generations broke, another one follows") == 1);
+  CHECK(vipward.process().count_lines("error ") == 0);
+  CHECK(vipward.metric("vipward_generation") == 2);
+  CHECK(vipward.metric("vipward_proxy_restarts_total") == 0);
+  CHECK(clients.count_stuck(20s) == 0);
+  CHECK(clients.tally().ended() == 0);
+  CHECK(vipward.backend(0).corrupt() + vipward.backend(1).corrupt() == 0);
+  // And what a reload needs is free again.
+  vipward.must({"reload"});
+  CHECK(clients.tally().ended() == 0);
 }
 
 }  // namespace

@@ -92,12 +92,6 @@ class Installation {
   SystemdMachine machine_;
 };
 
-std::string replaced(std::string text, const std::string& what, const std::string& by) {
-  const auto at = text.find(what);
-  REQUIRE_MESSAGE(at != std::string::npos, what);
-  return text.replace(at, what.size(), by);
-}
-
 // "CapEff:\t0000000000003ce0" -> "0000000000003ce0"
 std::string status_field(pid_t pid, const std::string& name) {
   std::istringstream lines(read_file("/proc/" + std::to_string(pid) + "/status"));

@@ -13,12 +13,6 @@ std::string unit_text() {
   return read_file("deploy/systemd/vipward.service");
 }
 
-std::string replaced(std::string text, const std::string& what, const std::string& by) {
-  const auto at = text.find(what);
-  REQUIRE_MESSAGE(at != std::string::npos, what, " is not in the unit");
-  return text.replace(at, what.size(), by);
-}
-
 // As it would be installed with this binary.
 CommandResult verify(std::string text) {
   const TempDir folder;
