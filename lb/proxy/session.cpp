@@ -18,6 +18,9 @@ using Side = SessionEnd::Side;
 
 // What one direction may read in a turn before others get theirs: one read into the worker's buffer.
 constexpr std::size_t kTurnBudgetBytes = 32 * 1024;
+// What is read once more of a socket that has failed: no turn follows, and an early answer shall arrive
+// whole.
+constexpr std::size_t kLastWordsBytes = 256 * 1024;
 // What is kept of a client's first bytes until its backend answers: a TLS hello, large ones with post-quantum
 // keys too.
 constexpr std::size_t kOpeningBytes = 16 * 1024;
@@ -317,7 +320,7 @@ void Session::on_socket_failed(Side side, int error) {
   Relay& relay = relay_from(side);
   const std::uint64_t bytes_before = relay.bytes();
   const bool had_said_something =
-      relay.salvage(socket_of(side), socket_of(other(side)), context_.buffer, kTurnBudgetBytes);
+      relay.salvage(socket_of(side), socket_of(other(side)), context_.buffer, kLastWordsBytes);
   count_moved(side, relay.bytes() - bytes_before);
   // EPIPE: the reset came after an end of stream.
   if (side == Side::Backend && !had_said_something && may_redispatch())

@@ -157,7 +157,7 @@ TEST_CASE("a server that answers and closes with bytes unread: the answer arrive
 TEST_CASE("an early answer before a reset arrives, also if the proxy first notices on the client's behalf") {
   Backend backend;
   ProxyUnderTest proxy(service_with({backend.address()}));
-  const std::string answer(40'000, 'a');
+  const std::string answer(100'000, 'a');  // more than one read
   constexpr std::uint64_t kTimes = 150;
   std::uint64_t arrived = 0;
   for (std::uint64_t i = 0; i < kTimes; ++i) {
