@@ -11,6 +11,10 @@ namespace {
 
 // How soon accepting is tried again after a shortage when no session ends meanwhile.
 constexpr std::chrono::milliseconds kAcceptRetry{100};
+// Sessions without a byte for so long are handed over first. Those that move data follow when the successor
+// has nothing else to do: between its thousands of new sockets, each with an event of its own, they would
+// wait.
+constexpr std::chrono::milliseconds kQuiet{100};
 // What sessions that wait for their turn move in one turn of the loop, about.
 constexpr std::uint64_t kTurnBytes = std::uint64_t{4} * 1024 * 1024;
 
@@ -148,13 +152,15 @@ void Worker::stop_accepting() {
 std::vector<SessionRecord> Worker::detach_some(const DetachLimits& limits) {
   std::vector<SessionRecord> records;
   std::size_t bytes = 0;
-  for (std::size_t i = sessions_.living().size(); i-- > 0;) {
-    if (records.size() >= limits.sessions || bytes >= limits.bytes) break;
-    Session& session = *sessions_.living()[i];
-    if (!session.can_be_detached()) continue;
-    records.push_back(session.detach());
-    bytes += records.back().held_bytes();
-    sessions_.bury(session);
+  for (const TimePoint active : {loop_.now() - kQuiet, TimePoint::max()}) {
+    for (std::size_t i = sessions_.living().size(); i-- > 0;) {
+      if (records.size() >= limits.sessions || bytes >= limits.bytes) break;
+      Session& session = *sessions_.living()[i];
+      if (session.record().last_activity_at > active || !session.can_be_detached()) continue;
+      records.push_back(session.detach());
+      bytes += records.back().held_bytes();
+      sessions_.bury(session);
+    }
   }
   bury_the_dead();
   return records;
