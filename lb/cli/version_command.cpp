@@ -6,9 +6,7 @@
 namespace vipward {
 
 int run_version(Output output) {
-  output.out << "vipward " << version();
-  if (!revision().empty()) output.out << " (" << revision() << ')';
-  output.out << '\n';
+  output.out << "vipward " << full_version() << '\n';
   return kExitOk;
 }
 

@@ -19,18 +19,9 @@ using namespace std::chrono_literals;
 
 // Once a second: listeners, files, what the proxy is told of counters.
 constexpr unsigned kTicksPerLook = 1s / StallJudge::kEvery;
-// A commit waits for what the kernel has not taken of the channels yet, so often and so long.
-constexpr Duration kCommitPause = 5ms;
-constexpr unsigned kMostCommitsPutOff = 200;
-// The log's last lines before another image takes over; it does not wait for a reader that has stopped.
-constexpr std::chrono::milliseconds kLogLimit{20};
 
 std::string state_file_of(const Config& config) {
   return config.control_socket.path + ".vip";
-}
-
-std::string running_version() {
-  return std::string(version()) + " (" + std::string(revision()) + ")";
 }
 
 std::int64_t unix_ms_now() {
@@ -85,9 +76,21 @@ GuardianApp::GuardianApp(Log& log, GuardianPlan plan)
       commands_(loop_, log, router_.get(), [this] { reconsider(); }),
       control_(loop_, std::move(plan.control_listener), control_handlers()),
       config_loaded_unix_ms_(heritage_ ? heritage_->config_loaded_unix_ms : unix_ms_now()),
+      successions_({.loop = loop_,
+                    .log = log_,
+                    .config = config_,
+                    .config_name = config_name_,
+                    .executable = executable_,
+                    .listeners = listeners_,
+                    .departing = departing_,
+                    .proxy_account = proxy_account_},
+                   {.life = life_, .drains = drains_, .router = router_.get()},
+                   {.heritage = [this] { return heritage(); },
+                    .status = [this] { return status(); },
+                    .on_failed = [this] { tell_status(); },
+                    .on_over = [this] { finish_if_done(); }}),
       tick_(loop_, [this] { tick(); }),
-      deadline_(loop_, [this] { on_deadline(); }),
-      commit_(loop_, [this] { commit(); }) {}
+      deadline_(loop_, [this] { on_deadline(); }) {}
 
 GuardianApp::~GuardianApp() = default;
 
@@ -136,19 +139,19 @@ ProxyLife::Hooks GuardianApp::life_hooks() {
 }
 
 ControlServer::Handlers GuardianApp::control_handlers() {
-  return {
-      .on_http = [this](Fd client) { pass_on(std::move(client)); },
-      .on_release =
-          [this](ReleaseRequest request, CommandReply reply) {
-            commands_.release(request, std::move(reply));
-            arm_deadline();
-          },
-      .on_resume = [this](CommandReply reply) { commands_.resume(std::move(reply)); },
-      .on_succession = [this](SuccessionKind kind, CommandReply reply) { succeed(kind, std::move(reply)); },
-      .on_drain = [this](const DrainRequest& request,
-                         CommandReply reply) { drains_.drain(request, std::move(reply)); },
-      .on_undrain = [this](const UndrainRequest& request,
-                           CommandReply reply) { drains_.undrain(request, std::move(reply)); }};
+  return {.on_http = [this](Fd client) { pass_on(std::move(client)); },
+          .on_release =
+              [this](ReleaseRequest request, CommandReply reply) {
+                commands_.release(request, std::move(reply));
+                arm_deadline();
+              },
+          .on_resume = [this](CommandReply reply) { commands_.resume(std::move(reply)); },
+          .on_succession = [this](SuccessionKind kind,
+                                  CommandReply reply) { successions_.begin(kind, std::move(reply)); },
+          .on_drain = [this](const DrainRequest& request,
+                             CommandReply reply) { drains_.drain(request, std::move(reply)); },
+          .on_undrain = [this](const UndrainRequest& request,
+                               CommandReply reply) { drains_.undrain(request, std::move(reply)); }};
 }
 
 std::vector<std::string> GuardianApp::run() {
@@ -170,7 +173,7 @@ void GuardianApp::watch_signals() {
   };
   watch(SIGTERM, [this] { stop("SIGTERM"); });
   watch(SIGINT, [this] { stop("SIGINT"); });
-  watch(SIGHUP, [this] { hang_up(); });
+  watch(SIGHUP, [this] { successions_.hang_up(); });
   let_signals_through();
 }
 
@@ -182,7 +185,7 @@ void GuardianApp::go_on_from(const Heritage& heritage) {
                    .supervisor = heritage.supervisor,
                    .generations = heritage.generations,
                    .begun = heritage.handover,
-                   .to_version = running_version()});
+                   .to_version = full_version()});
   reconsider();
   if (router_) router_->go_on();
   // The operator may have drained something after the successor had been told.
@@ -205,7 +208,7 @@ bool GuardianApp::brief(ProxyProcess& proxy) {
 }
 
 void GuardianApp::on_life_change() {
-  if (succession_ && !life_.is_serving()) succession_->fail({"the proxy that serves ended meanwhile"});
+  successions_.on_life_change();
   reconsider();
   arm_deadline();
 }
@@ -256,8 +259,7 @@ void GuardianApp::tick() {
     watchdog_fed_at_ = now;
     notify_.send("WATCHDOG=1");
   }
-  if (reload_waits_ && !stopping_ && !succession_ && !life_.is_handing_over() && life_.is_serving())
-    hang_up();
+  successions_.look();
   if (++ticks_ % kTicksPerLook == 0 && !stopping_) look_around();
   tick_.arm_after(StallJudge::kEvery);
 }
@@ -301,104 +303,12 @@ channel::GuardianStatus GuardianApp::status() const {
                                  .loop_lag = lag_histogram_.snapshot(),
                                  .vip = std::nullopt,
                                  .config_loaded_unix_ms = config_loaded_unix_ms_,
-                                 .last_reload_successful = last_reload_successful_};
+                                 .last_reload_successful = successions_.last_was_successful()};
   status.loop_lag.merge(inherited_lag_);
   if (router_) status.vip = vip_status_of(router_->report());
   return status;
 }
 
-// Whoever sends a signal hears of no refusal: it is for the file as it is now, which a reload under way may
-// have read before.
-void GuardianApp::hang_up() {
-  reload_waits_ = succession_ || life_.is_handing_over() || !life_.is_serving();
-  if (reload_waits_) {
-    log_.info("reload follows as soon as it can");
-  } else {
-    succeed(SuccessionKind::Reload, CommandReply(Fd()));
-  }
-}
-
-void GuardianApp::succeed(SuccessionKind kind, CommandReply reply) {
-  const char* const name = kind == SuccessionKind::Upgrade ? "upgrade" : "reload";
-  const char* refusal = nullptr;
-  if (stopping_) refusal = "vipward stops";
-  if (succession_) refusal = "a reload or an upgrade is under way";
-  if (life_.is_handing_over()) refusal = "the last one still hands over its sessions, try again in a moment";
-  if (!life_.is_serving() && refusal == nullptr) refusal = "no proxy serves now, try again in a moment";
-  if (refusal != nullptr) {
-    log_.warn(std::string(name) + " refused", {{"reason", refusal}});
-    return reply.fail(refusal);
-  }
-  log_.info(std::string(name) + " begins");
-  succession_reply_ = std::move(reply);
-  succession_asked_at_ = loop_.now();
-  succession_ = std::make_unique<Succession>(
-      Succession::Present{.loop = loop_,
-                          .log = log_,
-                          .config = config_,
-                          .config_name = config_name_,
-                          .executable = executable_,
-                          .listeners = listeners_,
-                          .departing = departing_,
-                          .proxy_account = proxy_account_,
-                          .generation = life_.take_number()},
-      kind,
-      Succession::Hooks{
-          .state = [this] { return to_text(heritage()); },
-          .refusal_of = [this](const Config& next) -> std::optional<std::string> {
-            return router_ && next.vip ? router_->refusal_of(*next.vip) : std::nullopt;
-          },
-          .drains = [this](const Config& config) { return drains_.message(config); },
-          .status = [this] { return status(); },
-          .on_prepared = [this] { on_prepared(); },
-          .on_failed = [this](const std::vector<std::string>& problems) { on_succession_failed(problems); }});
-}
-
-// A signal that has been delivered may still be on its way through the loop: two more turns.
-void GuardianApp::on_prepared() {
-  commits_put_off_ = 0;
-  hold_signals();
-  loop_.post([this] { loop_.post([this] { commit(); }); });
-}
-
-void GuardianApp::commit() {
-  if (!succession_) return let_signals_through();
-  if (stopping_ || !life_.is_serving()) {
-    let_signals_through();
-    return succession_->fail({stopping_ ? "vipward stops" : "the proxy that serves ended meanwhile"});
-  }
-  if ((life_.has_unsaid() || succession_->proxy().has_unsaid()) && ++commits_put_off_ < kMostCommitsPutOff) {
-    commit_.arm_after(kCommitPause);
-    return;
-  }
-  // It is held, and waits for the next image.
-  if (std::exchange(reload_waits_, false)) raise(SIGHUP);
-  if (router_) router_->prepare_to_leave();
-  const Heritage left = heritage();
-  log_.settle(kLogLimit);
-  const std::string error = reexecute(succession_->executable(), config_name_, left);
-  let_signals_through();
-  succession_->fail({executable_.path() + " cannot be executed again: " + error});
-}
-
-void GuardianApp::on_succession_failed(const std::vector<std::string>& problems) {
-  const bool is_upgrade = succession_->kind() == SuccessionKind::Upgrade;
-  succession_.reset();
-  last_reload_successful_ = false;
-  std::string text = "nothing changed";
-  for (const std::string& problem : problems) {
-    log_.error(is_upgrade ? "upgrade failed, nothing changed" : "reload failed, nothing changed",
-               {{"problem", problem}});
-    text += "\n" + problem;
-  }
-  // Whoever reads the answer and then the metrics finds it there.
-  tell_status();
-  std::exchange(succession_reply_, CommandReply(Fd())).fail(text);
-  finish_if_done();
-}
-
-// As it would be left now. Without a succession that is prepared it lacks the successor: the form is the
-// same.
 Heritage GuardianApp::heritage() const {
   Heritage left;
   left.executable_path = executable_.path();
@@ -416,20 +326,7 @@ Heritage GuardianApp::heritage() const {
   left.operator_commands = commands_.lent();
   if (router_) left.vip = router_->memory();
   if (router_) left.vrrp_socket = router_->vrrp_fd();
-  if (!succession_ || !succession_->is_prepared()) return left;
-  left.config_text = succession_->config_text();
-  left.departing = succession_->departing();
-  left.listeners = succession_->listeners().lent();
-  left.successor = succession_->proxy().lent();
-  left.handover = {
-      .kind = succession_->kind(),
-      .reply = succession_reply_.is_over() ? std::nullopt : std::optional(succession_reply_.fd()),
-      .asked_at = succession_asked_at_,
-      .committed_at = loop_.now(),
-      .predecessor = left.predecessor ? left.predecessor->number : 0,
-      .successor = left.successor->number,
-      .from_version = running_version(),
-      .changes = succession_->changes()};
+  successions_.add_to(left);
   return left;
 }
 
@@ -438,7 +335,7 @@ void GuardianApp::stop(const char* signal) {
   if (std::exchange(stopping_, true)) return;
   notify_.send("STOPPING=1");
   log_.info("stopping", {{"signal", signal}});
-  if (succession_) succession_->fail({"vipward stops"});
+  successions_.stop();
   if (router_) router_->shut_down();
   listeners_.close_all();
   life_.stop(signal);
@@ -447,7 +344,8 @@ void GuardianApp::stop(const char* signal) {
 }
 
 void GuardianApp::finish_if_done() {
-  if (stopping_ && life_.has_ended() && !succession_ && (!router_ || router_->is_silent())) loop_.stop();
+  if (stopping_ && life_.has_ended() && !successions_.is_under_way() && (!router_ || router_->is_silent()))
+    loop_.stop();
 }
 
 }  // namespace vipward

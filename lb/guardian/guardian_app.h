@@ -22,7 +22,7 @@
 #include "lb/guardian/operator_commands.h"
 #include "lb/guardian/proxy_life.h"
 #include "lb/guardian/service_notify.h"
-#include "lb/guardian/succession.h"
+#include "lb/guardian/successions.h"
 #include "lb/log/log.h"
 #include "lb/vip/virtual_router.h"
 
@@ -65,12 +65,7 @@ class GuardianApp {
   void on_given_up(bool addresses_are_off);
   void on_vip_change();
 
-  // The next image.
-  void hang_up();
-  void succeed(SuccessionKind kind, CommandReply reply);
-  void on_prepared();
-  void commit();
-  void on_succession_failed(const std::vector<std::string>& problems);
+  // For the next image.
   Heritage heritage() const;
 
   void pass_on(Fd client);
@@ -110,16 +105,10 @@ class GuardianApp {
   OperatorCommands commands_;
   ControlServer control_;
   std::int64_t config_loaded_unix_ms_;
-  bool last_reload_successful_ = true;
-  CommandReply succession_reply_{Fd()};
-  TimePoint succession_asked_at_{};
-  std::unique_ptr<Succession> succession_;
-  bool reload_waits_ = false;  // SIGHUP came when there could be none
-  unsigned commits_put_off_ = 0;
+  Successions successions_;
   std::vector<std::unique_ptr<SignalWatch>> signals_;
   Timer tick_;
   Timer deadline_;
-  Timer commit_;
 };
 
 }  // namespace vipward
