@@ -3,12 +3,38 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/support/seed_corpus.h"
+
 namespace vipward {
 namespace {
 
 using namespace std::chrono_literals;
 
 constexpr TimePoint kThen{123456789ns};
+
+VipMemory full_memory() {
+  VipMemory memory;
+  memory.interface = "eth0";
+  memory.own_peers = {*IpAddress::parse("10.0.0.21")};
+  memory.source = *IpAddress::parse("10.0.0.21");
+  memory.socket_interface = 2;
+  memory.links_usable = true;
+  memory.wish = Candidacy::Full;
+  memory.wish_why = "no fault";
+  memory.instance.state = VipState::Active;
+  memory.instance.last_heard =
+      LastHeard{.source = *IpAddress::parse("10.0.0.22"), .priority = 99, .interval = 200ms, .at = kThen};
+  memory.instance.advertise_at = kThen + 200ms;
+  memory.instance.contested_until = kThen + 1s;
+  memory.announcing = {.running = true, .rounds_from = kThen, .round = 3, .last_restart = kThen};
+  memory.keeping.problem = "it is not there";
+  memory.keeping.retry_at = kThen + 1s;
+  memory.conflict = {.until = kThen + 3s, .last = "10.0.0.22 answers"};
+  memory.counters.advertisements_sent = 4711;
+  memory.since = WallTime(1'795'338'751s);
+  memory.reason = "down_timer";
+  return memory;
+}
 
 Heritage full_heritage() {
   Heritage left;
@@ -38,6 +64,7 @@ Heritage full_heritage() {
   left.control = {.listener = 33, .clients = {{34, "rel"}}};
   left.operator_commands = {
       .is_holding = true, .holds_until = kThen + 1h, .pending_reply = 35, .pending_since = kThen};
+  left.vip = full_memory();
   left.vrrp_socket = 36;
   return left;
 }
@@ -84,6 +111,10 @@ TEST_CASE("everything that is left arrives as it was") {
   CHECK(got.operator_commands.holds_until == kThen + 1h);
   // And written again it is the same, whatever is not named above.
   CHECK(to_text(got) == to_text(left));
+}
+
+TEST_CASE("the fuzz target's corpus is a full state and a later one") {
+  test::check_corpus(VIPWARD_CORPUS, {{"full", to_text(full_heritage())}, {"later", R"({"version": 2})"}});
 }
 
 TEST_CASE("every descriptor is named once, and none that is not there") {

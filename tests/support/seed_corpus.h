@@ -1,0 +1,45 @@
+// The corpus of a fuzz target as the tests of the same messages know it: a good one of every kind must be
+// among its files, or the fuzzer never comes past the first check. Header alone: unit tests link their part
+// and no more.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <set>
+#include <string>
+
+namespace vipward::test {
+
+// `seeds`: name of the file -> what is in it. With VIPWARD_WRITE_CORPUS set the files are written instead.
+inline void check_corpus(const std::filesystem::path& folder,
+                         const std::map<std::string, std::string>& seeds) {
+  namespace fs = std::filesystem;
+  std::set<std::string> there;
+  if (std::getenv("VIPWARD_WRITE_CORPUS") != nullptr) {
+    fs::create_directories(folder);
+    for (const auto& [name, bytes] : seeds) {
+      std::ofstream file(folder / name, std::ios::binary);
+      file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    }
+  }
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    std::ifstream file(entry.path(), std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+    if (bytes.empty()) FAIL("cannot be read: ", entry.path().string());
+    there.insert(bytes);
+  }
+  for (const auto& [name, bytes] : seeds)
+    CHECK_MESSAGE(there.contains(bytes), name, " is not in ", folder.string(),
+                  ": run this test with VIPWARD_WRITE_CORPUS=1");
+  // Nothing that is said no more.
+  std::set<std::string> said;
+  for (const auto& [name, bytes] : seeds) said.insert(bytes);
+  CHECK(there.size() == said.size());
+}
+
+}  // namespace vipward::test
