@@ -8,6 +8,7 @@ std::optional<CheckState::Transition> CheckState::observe(const Observation& obs
   count(observation);
   const BackendState from = state_;
   const BackendState to = next(observation);
+  if (observation.result != CheckResult::NoAnswer) assumed_ = false;
   DeadCause cause = DeadCause::None;
   if (to == BackendState::Dead) {
     // A ready or not ready result always leaves dead, so that this one is without an answer.
@@ -42,6 +43,13 @@ void CheckState::restore(const BackendMemory& memory) {
   failing_ = memory.failing_row;
 }
 
+void CheckState::assume(const BackendMemory& memory) {
+  state_ = memory.state;
+  dead_cause_ = memory.dead_cause;
+  since_ = memory.since;
+  assumed_ = true;
+}
+
 void CheckState::count(const Observation& observation) {
   const auto extend = [](int& row, bool fits) { row = fits ? std::min(row + 1, 1'000'000) : 0; };
   extend(ready_, observation.result == CheckResult::Ready);
@@ -52,10 +60,12 @@ void CheckState::count(const Observation& observation) {
 BackendState CheckState::next(const Observation& observation) const {
   switch (observation.result) {
     case CheckResult::Ready:
-      if (state_ == BackendState::Unknown || ready_ >= thresholds_.rise) return BackendState::Ready;
+      if (state_ == BackendState::Unknown || assumed_ || ready_ >= thresholds_.rise)
+        return BackendState::Ready;
       return state_ == BackendState::Dead ? BackendState::NotReady : state_;
     case CheckResult::NotReady:
-      if (state_ == BackendState::Ready && !observation.readyz_alone && failing_ < thresholds_.fall) {
+      if (state_ == BackendState::Ready && !assumed_ && !observation.readyz_alone &&
+          failing_ < thresholds_.fall) {
         return BackendState::Ready;
       }
       return BackendState::NotReady;

@@ -54,6 +54,9 @@ class CheckState {
   // What it goes by, as a part of a BackendMemory; and the same back, in another generation.
   void save(BackendMemory& memory) const;
   void restore(const BackendMemory& memory);
+  // The same of checks that asked something else: the best that is known, until the first answer decides, as
+  // it does of an unknown backend.
+  void assume(const BackendMemory& memory);
   // The last check was ready, but not yet enough of them in a row.
   bool is_rising() const { return ready_ > 0 && state_ != BackendState::Ready; }
 
@@ -69,6 +72,7 @@ class CheckState {
   int ready_ = 0;
   int no_answer_ = 0;
   int failing_ = 0;  // not ready or no answer
+  bool assumed_ = false;
 };
 
 }  // namespace vipward

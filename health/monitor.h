@@ -38,8 +38,8 @@ class HealthMonitor {
   // By position: result[service][backend].
   std::vector<std::vector<BackendHealth>> snapshot() const;
   // For the next generation's monitor; and what that of the last one had, best before start(): checks then go
-  // on in their rhythm. on_change is called for it. Nothing is restored of a backend that is checked in
-  // another way now, or has a result already.
+  // on in their rhythm. on_change is called for it. Of a backend that is checked in another way now the state
+  // is assumed until the first check of our own, which comes at once. Nothing if there is a result already.
   BackendMemory memory(BackendId backend) const;
   void restore(BackendId backend, const BackendMemory& memory);
 

@@ -213,15 +213,16 @@ BackendMemory HealthTarget::memory() const {
 
 void HealthTarget::restore(const BackendMemory& memory) {
   const bool is_news = state_.state() == BackendState::Unknown && memory.state != BackendState::Unknown;
-  if (!is_news || memory.checks_identity != checks_identity_) return;
-  state_.restore(memory);
+  if (!is_news) return;
+  const bool is_same_check = memory.checks_identity == checks_identity_;
+  is_same_check ? state_.restore(memory) : state_.assume(memory);
   may_be_our_path_ = memory.may_be_our_path;
   since_wall_ = memory.since_wall;
   reason_ = memory.reason;
   last_check_ = memory.last_check;
   certificate_expiry_ = memory.certificate_expiry;
   clock_skew_seconds_ = memory.clock_skew_seconds;
-  if (!started_) schedule_.continue_from(loop_.now(), random_.fraction());
+  if (!started_ && is_same_check) schedule_.continue_from(loop_.now(), random_.fraction());
   on_change_({.backend = id_,
               .state = state_.state(),
               .dead_cause = state_.dead_cause(),

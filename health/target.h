@@ -48,8 +48,8 @@ class HealthTarget {
   void drop_tls_sessions() { sessions_ = std::make_shared<TlsSessionCache>(); }
   BackendHealth snapshot() const;
   BackendMemory memory() const;
-  // Goes on from what another monitor has found out by the same checks, and reports it; nothing once this one
-  // has a result of its own.
+  // Goes on from what another monitor has found out, and reports it; nothing once this one has a result of
+  // its own.
   void restore(const BackendMemory& memory);
 
  private:

@@ -15,6 +15,9 @@ class Backend {
  public:
   explicit Backend(CheckState::Thresholds thresholds = {.rise = 2, .fall = 3}) : state_(thresholds, now_) {}
 
+  // Of checks that asked something else.
+  explicit Backend(const BackendMemory& assumed) : Backend() { state_.assume(assumed); }
+
   BackendState after(std::string_view results) {
     for (const char result : results) {
       now_ += seconds(1);
@@ -203,6 +206,33 @@ TEST_CASE("a backend is rising between its first ready check and ready") {
   CHECK_FALSE(backend.state().is_rising());
   backend.after("NNN");
   CHECK_FALSE(backend.state().is_rising());
+}
+
+TEST_CASE("a state that is only assumed is decided by the first answer") {
+  BackendMemory memory;
+  SUBCASE("not ready, and the first answer is ready") {
+    memory.state = kNotReady;
+    CHECK(Backend(memory).after("R") == kReady);
+  }
+  SUBCASE("ready, and the first answer is not") {
+    memory.state = kReady;
+    CHECK(Backend(memory).after("N") == kNotReady);
+  }
+  SUBCASE("dead, and it answers") {
+    memory.state = kDead;
+    CHECK(Backend(memory).after("R") == kReady);
+  }
+  SUBCASE("silence decides nothing, but three times in a row, as ever") {
+    memory.state = kReady;
+    CHECK(Backend(memory).after("TT") == kReady);
+    CHECK(Backend(memory).after("TTT") == kDead);
+    CHECK(Backend(memory).after("TN") == kNotReady);
+  }
+  SUBCASE("from then on it takes as many as ever") {
+    memory.state = kReady;
+    CHECK(Backend(memory).after("RN") == kReady);
+    CHECK(Backend(memory).after("NR") == kNotReady);
+  }
 }
 
 }  // namespace vipward
