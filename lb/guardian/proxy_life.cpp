@@ -1,5 +1,6 @@
 #include "lb/guardian/proxy_life.h"
 
+#include <algorithm>
 #include <utility>
 #include <variant>
 
@@ -15,8 +16,10 @@ using namespace std::chrono_literals;
 constexpr Duration kResetLimit = 2s;
 // SIGTERM: the proxy resets everybody and leaves, or is killed, which resets everybody as well.
 constexpr Duration kStopLimit = 2s;
-// A link between two that live breaks when one of them is at fault, which the next link may not change.
-constexpr unsigned kMostRelinks = 3;
+// A link between two that live breaks when one of them is at fault, which the next link may not change: the
+// first one follows at once, the later ones after pauses, twice as long each time.
+constexpr Duration kFirstRelinkPause = 100ms;
+constexpr unsigned kMostDoublings = 8;  // 25.6 s
 // Clients of the control socket that wait for a take-over; as many as may be connected at all.
 constexpr std::size_t kMostWaiting = ControlServer::kMostClients;
 
@@ -57,7 +60,10 @@ void ProxyLife::take_over(const TakeOver& from) {
   proxy_ = ProxyProcess::adopt(loop_, from.successor, handlers_for(from.successor.number));
   supervisor_.succeed(loop_.now(), from.supervisor);
   report_.emplace(log_, from.begun, from.to_version);
-  if (!predecessor_) report_->on_predecessor_ended(false);
+  if (!predecessor_) {
+    supervisor_.on_predecessor_ended();
+    report_->on_predecessor_ended(false);
+  }
   link();
 }
 
@@ -74,6 +80,7 @@ void ProxyLife::carry_out(Supervisor::Step step) {
 void ProxyLife::spawn() {
   linked_ = false;
   relinks_ = 0;
+  relink_at_.reset();
   std::string problem;
   const std::uint64_t number = take_number();
   proxy_ = ProxyProcess::start(loop_, executable_, number, account_, handlers_for(number), problem);
@@ -110,14 +117,16 @@ void ProxyLife::link() {
 // With both of them alive the link itself has failed. If the successor is the one that went, its replacement
 // is linked once it is prepared, and this has been for nothing.
 void ProxyLife::relink(std::uint32_t left) {
+  left_behind_ = left;
   if (left == 0 || !linked_ || !proxy_ || stopping_) return;
-  if (relinks_ >= kMostRelinks) {
-    log_.error("sessions stay with the predecessor until they end", {{"sessions", left}});
-    return;
-  }
-  ++relinks_;
-  log_.warn("link between the generations broke, another one follows", {{"sessions", left}});
-  link();
+  const unsigned before = relinks_++;
+  const Duration pause =
+      before == 0 ? Duration::zero() : kFirstRelinkPause * (1U << std::min(before - 1, kMostDoublings));
+  log_.warn("link between the generations broke, another one follows",
+            {{"sessions", left}, {"pause_seconds", pause}});
+  if (before == 0) return link();
+  relink_at_ = loop_.now() + pause;
+  hooks_.on_change();
 }
 
 void ProxyLife::on_message(channel::ToGuardian message) {
@@ -203,6 +212,9 @@ void ProxyLife::on_predecessor_ended(const std::string& how) {
   const bool in_order = how == "exit code 0";
   if (!in_order) log_.error("predecessor ended, what it had not handed over is reset", {{"how", how}});
   retire(predecessor_);
+  relink_at_.reset();
+  left_behind_ = 0;
+  supervisor_.on_predecessor_ended();
   if (report_) report_->on_predecessor_ended(in_order);
   report();
   if (stopping_ && has_ended()) hooks_.on_all_ended();
@@ -268,7 +280,8 @@ void ProxyLife::find_stalls() {
 
 std::optional<TimePoint> ProxyLife::next_deadline() const {
   std::optional<TimePoint> next = supervisor_.next_deadline(loop_.now());
-  for (const auto& at : {kill_at_, reset_by_, report_ ? report_->next_deadline() : std::nullopt}) {
+  for (const auto& at :
+       {kill_at_, reset_by_, relink_at_, report_ ? report_->next_deadline() : std::nullopt}) {
     if (at && (!next || *at < *next)) next = at;
   }
   return next;
@@ -285,6 +298,10 @@ void ProxyLife::on_time() {
   if (reset_by_ && now >= *reset_by_) {
     reset_by_.reset();
     if (proxy_) on_unfit("did not reset the clients of a released address");
+  }
+  if (relink_at_ && now >= *relink_at_) {
+    relink_at_.reset();
+    if (predecessor_ && proxy_ && !stopping_) link();
   }
   report();
   carry_out(stopping_ ? Supervisor::Step{} : supervisor_.on_time(now));

@@ -71,6 +71,8 @@ class ProxyLife {
   std::uint64_t take_number() { return ++generations_; }
   // A predecessor is still there: no succession can begin.
   bool is_handing_over() const { return predecessor_ != nullptr || report_.has_value(); }
+  // Sessions that the predecessor had when its last link ended.
+  std::uint32_t left_behind() const { return left_behind_; }
   // All that was said has reached the kernel: a re-execution loses nothing.
   bool has_unsaid() const { return proxy_ && proxy_->has_unsaid(); }
   bool has_ended() const { return !proxy_ && !predecessor_; }
@@ -109,6 +111,8 @@ class ProxyLife {
   std::vector<Fd> waiting_clients_;  // of the control socket, until the successor serves
   bool linked_ = false;              // the proxy with a predecessor, which it tells of with Inherited
   unsigned relinks_ = 0;             // of this proxy
+  std::optional<TimePoint> relink_at_;
+  std::uint32_t left_behind_ = 0;
   bool stopping_ = false;
   std::optional<TimePoint> kill_at_;  // stopping: their last moment
   std::optional<TimePoint>

@@ -58,7 +58,10 @@ class Succession {
   void fail(std::vector<std::string> problems);
 
   SuccessionKind kind() const { return kind_; }
-  bool is_prepared() const { return prepared_; }
+  // Ready to be committed.
+  bool is_prepared() const { return prepared_ && !failed_; }
+  // What the prepared one has been told of the VIP may have changed since.
+  void tell(channel::GuardianStatus status) { proxy_->send(std::move(status)); }
   // Once prepared.
   const Executable& executable() const { return next_executable_ ? *next_executable_ : present_.executable; }
   const std::string& config_text() const { return config_text_; }

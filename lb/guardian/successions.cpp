@@ -25,17 +25,20 @@ Successions::Successions(const Succession::Present& present, Surroundings around
       hooks_(std::move(hooks)),
       commit_(present.loop, [this] { commit(); }) {}
 
-const char* Successions::refusal() const {
+std::optional<std::string> Successions::refusal() const {
   if (stopping_) return "vipward stops";
-  if (around_.life.is_handing_over())
-    return "the last one still hands over its sessions, try again in a moment";
+  if (around_.life.is_handing_over()) {
+    const std::uint32_t left = around_.life.left_behind();
+    return "the last one still hands over its sessions, " +
+           (left > 0 ? std::to_string(left) + " are left, " : std::string()) + "try again in a moment";
+  }
   if (succession_) return "a reload or an upgrade is under way";
   if (!around_.life.is_serving()) return "no proxy serves now, try again in a moment";
-  return nullptr;
+  return std::nullopt;
 }
 
 void Successions::hang_up() {
-  hang_up_waits_ = !stopping_ && refusal() != nullptr;
+  hang_up_waits_ = !stopping_ && refusal();
   if (hang_up_waits_) {
     present_.log.info("reload follows as soon as it can");
   } else {
@@ -44,14 +47,14 @@ void Successions::hang_up() {
 }
 
 void Successions::look() {
-  if (hang_up_waits_ && refusal() == nullptr) hang_up();
+  if (hang_up_waits_ && !refusal()) hang_up();
 }
 
 void Successions::begin(SuccessionKind kind, CommandReply reply) {
   const std::string name = kind == SuccessionKind::Upgrade ? "upgrade" : "reload";
-  if (const char* const why = refusal()) {
-    present_.log.warn(name + " refused", {{"reason", why}});
-    return reply.fail(why);
+  if (const auto why = refusal()) {
+    present_.log.warn(name + " refused", {{"reason", *why}});
+    return reply.fail(*why);
   }
   present_.log.info(name + " begins");
   reply_ = std::move(reply);
@@ -83,15 +86,18 @@ void Successions::stop() {
 void Successions::on_prepared() {
   commits_put_off_ = 0;
   hold_signals();
-  present_.loop.post([this] { present_.loop.post([this] { commit(); }); });
+  const auto commit_this = [this, number = present_.generation] {
+    if (number == present_.generation) commit();
+  };
+  present_.loop.post([this, commit_this] { present_.loop.post(commit_this); });
 }
 
+// It may have failed since it was prepared; then on_failed() follows, or has come already.
 void Successions::commit() {
-  if (!succession_) return let_signals_through();
-  if (stopping_ || !around_.life.is_serving()) {
-    let_signals_through();
+  if (!succession_ || !succession_->is_prepared()) return;
+  if (stopping_ || !around_.life.is_serving())
     return succession_->fail({stopping_ ? "vipward stops" : "the proxy that serves ended meanwhile"});
-  }
+  succession_->tell(hooks_.status());
   if ((around_.life.has_unsaid() || succession_->proxy().has_unsaid()) &&
       ++commits_put_off_ < kMostCommitsPutOff) {
     commit_.arm_after(kCommitPause);
@@ -103,12 +109,13 @@ void Successions::commit() {
   const Heritage left = hooks_.heritage();
   present_.log.settle(kLogLimit);
   const std::string error = reexecute(succession_->executable(), present_.config_name, left);
-  let_signals_through();
   succession_->fail({present_.executable.path() + " cannot be executed again: " + error});
 }
 
 void Successions::on_failed(const std::vector<std::string>& problems) {
   const bool is_upgrade = succession_->kind() == SuccessionKind::Upgrade;
+  commit_.cancel();
+  let_signals_through();
   succession_.reset();
   last_was_successful_ = false;
   std::string text = "nothing changed";

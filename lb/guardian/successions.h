@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "lb/event/loop.h"
@@ -60,7 +61,7 @@ class Successions {
 
  private:
   // Nothing: one can begin.
-  const char* refusal() const;
+  std::optional<std::string> refusal() const;
   void on_prepared();
   void commit();
   void on_failed(const std::vector<std::string>& problems);

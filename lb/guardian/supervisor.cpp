@@ -13,6 +13,7 @@ void Supervisor::succeed(TimePoint now, const Memory& memory) {
   deaths_.assign(memory.deaths.begin(), memory.deaths.end());
   restarts_ = memory.restarts;
   has_ever_served_ = true;
+  has_predecessor_ = true;
   interrupted_since_ = now;
   spawn(now);
 }
@@ -67,7 +68,7 @@ void Supervisor::forget_old_deaths(TimePoint now) {
 }
 
 bool Supervisor::is_in_grace(TimePoint now) const {
-  return interrupted_since_ && now - *interrupted_since_ < kGrace;
+  return interrupted_since_ && now - *interrupted_since_ < grace();
 }
 
 Supervisor::Standing Supervisor::standing(TimePoint now) const {
@@ -85,7 +86,7 @@ std::optional<TimePoint> Supervisor::next_deadline(TimePoint now) const {
   if (phase_ == Phase::Stopped) return next;
   if (phase_ == Phase::Waiting) consider(start_at_);
   if (phase_ == Phase::Starting) consider(started_at_ + kStartLimit);
-  if (is_in_grace(now)) consider(*interrupted_since_ + kGrace);
+  if (is_in_grace(now)) consider(*interrupted_since_ + grace());
   if (deaths_.size() >= kMostDeaths) consider(deaths_[deaths_.size() - kMostDeaths] + kDeathWindow);
   return next;
 }

@@ -19,6 +19,9 @@ namespace vipward {
 class Supervisor {
  public:
   static constexpr Duration kGrace = std::chrono::milliseconds(250);
+  // The same while a predecessor holds sessions, which a release would reset: a successor that died is
+  // replaced by one that has to be prepared first, and new clients can wait so long.
+  static constexpr Duration kHandoverGrace = std::chrono::seconds(2);
   static constexpr Duration kDeathWindow = std::chrono::seconds(60);
   static constexpr std::size_t kMostDeaths = 3;  // within the window
   // A proxy that is not ready by then is killed. Generous: it reads certificates, on a machine that may be
@@ -35,8 +38,8 @@ class Supervisor {
     bool kill = false;   // SIGKILL; on_exited() follows
   };
   enum class Standing : std::uint8_t {
-    Serving,     // or interrupted for less than kGrace
-    CrashLoop,   // serves, or is interrupted for less than kGrace, but dies too often
+    Serving,     // or interrupted for less than the grace
+    CrashLoop,   // the same, but dies too often
     NotServing,  // none serves
   };
 
@@ -47,8 +50,10 @@ class Supervisor {
     std::uint64_t restarts = 0;
   };
   Memory memory() const { return {.deaths = {deaths_.begin(), deaths_.end()}, .restarts = restarts_}; }
-  // Instead of start(): a prepared proxy takes over from one that has served until now.
+  // Instead of start(): a prepared proxy takes over from one that has served until now, and is still there
+  // until on_predecessor_ended().
   void succeed(TimePoint now, const Memory& memory);
+  void on_predecessor_ended() { has_predecessor_ = false; }
   Step on_ready(TimePoint now);
   // It ended, for whatever reason.
   Step on_exited(TimePoint now);
@@ -69,6 +74,7 @@ class Supervisor {
   enum class Phase : std::uint8_t { Stopped, Waiting, Starting, Serving, Dying };
 
   void forget_old_deaths(TimePoint now);
+  Duration grace() const { return has_predecessor_ ? kHandoverGrace : kGrace; }
   bool is_in_grace(TimePoint now) const;
   Step spawn(TimePoint now);
 
@@ -81,6 +87,7 @@ class Supervisor {
   std::deque<TimePoint> deaths_;  // not older than kDeathWindow
   std::uint64_t restarts_ = 0;
   bool has_ever_served_ = false;
+  bool has_predecessor_ = false;
 };
 
 }  // namespace vipward

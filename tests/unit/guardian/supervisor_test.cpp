@@ -142,6 +142,12 @@ TEST_CASE(
   CHECK(supervisor.has_ever_served());
   CHECK(supervisor.restarts() == 4);
   CHECK(supervisor.standing(kStart) == Standing::Serving);
+  // A longer one, as long as the predecessor holds sessions that a release would reset.
+  CHECK(supervisor.standing(kStart + Supervisor::kGrace) == Standing::Serving);
+  CHECK(supervisor.next_deadline(kStart + Supervisor::kGrace) == kStart + Supervisor::kHandoverGrace);
+  CHECK(supervisor.standing(kStart + Supervisor::kHandoverGrace) == Standing::NotServing);
+  supervisor.on_predecessor_ended();
+  CHECK(supervisor.standing(kStart + Supervisor::kGrace - 1ms) == Standing::Serving);
   CHECK(supervisor.standing(kStart + Supervisor::kGrace) == Standing::NotServing);
   supervisor.on_ready(kStart + 20ms);
   CHECK(supervisor.standing(kStart + 1h) == Standing::Serving);
