@@ -16,7 +16,11 @@ Arrival::Arrival(Loop& loop, Log& log, WorkerPool& workers, Fd link, Hooks hooks
           loop, std::move(link),
           {.on_known = hooks_.on_known,
            .on_counts = hooks_.on_counts,
-           .on_all_known = [this] { serve(); },
+           .on_all_known =
+               [this](std::uint32_t sessions) {
+                 expect(sessions);
+                 serve();
+               },
            .on_sessions = [this](std::vector<SessionRecord> records) { on_sessions(std::move(records)); },
            .on_ended = [this] { on_link_ended(); }}) {
   patience_.arm_after(kPatience);
@@ -27,7 +31,13 @@ void Arrival::serve() {
   if (!std::exchange(serving_, true)) hooks_.on_time_to_serve();
 }
 
+void Arrival::expect(std::uint32_t sessions) {
+  expected_ = sessions;
+  hooks_.on_expected(sessions);
+}
+
 void Arrival::on_sessions(std::vector<SessionRecord> records) {
+  expect(expected_ - std::min(expected_, static_cast<std::uint32_t>(records.size())));
   sessions_ += static_cast<std::uint32_t>(records.size());
   shares_on_their_way_ += workers_.adopt(std::move(records), [this](Duration longest) {
     longest_stall_ = std::max(longest_stall_, longest);
@@ -38,6 +48,7 @@ void Arrival::on_sessions(std::vector<SessionRecord> records) {
 
 void Arrival::on_link_ended() {
   link_ended_ = true;
+  expect(0);
   serve();
   end_if_done();
 }

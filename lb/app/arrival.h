@@ -22,6 +22,8 @@ class Arrival {
     // Takes what was known of a backend of the predecessor's, and says where it is here.
     std::function<handover::Receiver::Place(const handover::KnownBackend&)> on_known;
     std::function<void(handover::Counts)> on_counts;
+    // How many sessions are still to come; 0 at the end.
+    std::function<void(std::uint32_t)> on_expected;
     // Once.
     std::function<void()> on_time_to_serve;
     std::function<void(const channel::Inherited&)> on_ended;
@@ -33,6 +35,7 @@ class Arrival {
 
  private:
   void serve();
+  void expect(std::uint32_t sessions);
   void on_sessions(std::vector<SessionRecord> records);
   void on_link_ended();
   void end_if_done();
@@ -46,6 +49,7 @@ class Arrival {
   bool link_ended_ = false;
   std::size_t shares_on_their_way_ = 0;  // to the workers
   std::uint32_t sessions_ = 0;
+  std::uint32_t expected_ = 0;
   Duration longest_stall_{};
   Timer patience_;
   handover::Receiver receiver_;

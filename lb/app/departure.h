@@ -20,9 +20,9 @@ class Departure {
     // So many were moved; every other session is with a worker again.
     std::function<void(std::uint32_t moved)> on_ended;
   };
-  // All outlive it.
+  // All outlive it. `sessions`: that there are now.
   Departure(Loop& loop, Log& log, WorkerPool& workers, Fd link, std::vector<handover::KnownBackend> known,
-            Hooks hooks);
+            std::uint32_t sessions, Hooks hooks);
   Departure(const Departure&) = delete;
   Departure& operator=(const Departure&) = delete;
 
@@ -42,6 +42,7 @@ class Departure {
   bool over_ = false;
   std::size_t shares_on_their_way_ = 0;  // back to the workers
   std::uint32_t moved_ = 0;
+  Duration longest_absence_{};  // of sessions that came back
   handover::Sender sender_;
 };
 

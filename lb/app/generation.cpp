@@ -1,5 +1,6 @@
 #include "lb/app/generation.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
@@ -46,7 +47,8 @@ Generation::Generation(Fd channel, Options options)
                 {.on_message = [this](channel::ToProxy message) { on_message(std::move(message)); },
                  .on_closed = [this] { on_channel_lost("it is gone"); },
                  .on_malformed = [this] { on_channel_lost("it says what makes no sense"); },
-                 .on_descriptors_lost = [this] { on_descriptors_lost(); }}) {}
+                 .on_descriptors_lost = [this](std::size_t kind) { on_descriptors_lost(kind); }}),
+      spare_(open("/dev/null", O_RDONLY | O_CLOEXEC)) {}
 
 Generation::~Generation() = default;
 
@@ -186,8 +188,16 @@ void Generation::on_channel_lost(std::string_view why) {
   end(1);
 }
 
-void Generation::on_descriptors_lost() {
+// Of a handover only the link is lost: there is a successor, which takes the new clients from now on. With
+// the spare descriptor the next link finds room, whoever stays connected for hours.
+void Generation::on_descriptors_lost(std::size_t kind) {
+  static const std::size_t kHandOver = channel::ToProxy(std::in_place_type<channel::HandOver>).index();
   if (log_) log_->warn("no descriptor was left for what the guardian sent");
+  if (kind != kHandOver || !app_ || !app_->is_serving() || exit_code_) return;
+  spare_.reset();
+  app_->stop_accepting();
+  if (app_->sessions() == 0) return end(0);
+  guardian_.send(channel::HandedOver{.moved = 0, .left = app_->sessions()});
 }
 
 void Generation::fail(std::vector<std::string> problems) {

@@ -41,7 +41,7 @@ class Generation {
   void on(channel::TakeOver& message);
   void on(channel::HandOver& message);
   void on_channel_lost(std::string_view why);
-  void on_descriptors_lost();
+  void on_descriptors_lost(std::size_t kind);
   void log_start(const Config& config, std::uint64_t generation, std::uint32_t capacity);
   void fail(std::vector<std::string> problems);
   bool prepare(ProxyApp::BadFiles bad_files);
@@ -55,6 +55,7 @@ class Generation {
   std::optional<Log> log_;
   std::optional<ProxyApp> app_;  // once Setup has come
   std::optional<int> exit_code_;
+  Fd spare_;  // given up for the link to a successor, when no other is left
 };
 
 }  // namespace vipward

@@ -142,6 +142,7 @@ void ProxyApp::arrive(Fd link) {
       Arrival::Hooks{
           .on_known = [this](const handover::KnownBackend& known) { return restore(known); },
           .on_counts = [this](handover::Counts counts) { inherited_counts_.take(std::move(counts)); },
+          .on_expected = [this](std::uint32_t sessions) { load_.expected = sessions; },
           .on_time_to_serve = [this] { serve(); },
           .on_ended =
               [this](const channel::Inherited& inherited) {
@@ -185,11 +186,15 @@ std::vector<handover::KnownBackend> ProxyApp::known() const {
   return all;
 }
 
+void ProxyApp::stop_accepting() {
+  workers_.stop_accepting();
+  for (const auto& server : admin_servers_) server->stop_accepting();
+}
+
 void ProxyApp::hand_over(Fd link, std::function<void()> on_empty) {
   on_empty_ = std::move(on_empty);
   look_for_empty_.cancel();
-  workers_.stop_accepting();
-  for (const auto& server : admin_servers_) server->stop_accepting();
+  stop_accepting();
   // There is another successor: that of the departure under way is gone, and its end on the way.
   if (departure_) return static_cast<void>(next_link_ = std::move(link));
   depart(std::move(link));
@@ -197,7 +202,7 @@ void ProxyApp::hand_over(Fd link, std::function<void()> on_empty) {
 
 void ProxyApp::depart(Fd link) {
   departure_ = std::make_unique<Departure>(
-      loop_, log_, workers_, std::move(link), known(),
+      loop_, log_, workers_, std::move(link), known(), sessions(),
       Departure::Hooks{.counts = [this] { return counts_of(snapshot()); },
                        .on_ended = [this](std::uint32_t moved) { on_handed_over(moved); }});
 }

@@ -66,6 +66,8 @@ class ProxyApp {
   // Once prepared: serves, and takes over from a predecessor at the other end of `link`. Tells Inherited; may
   // be asked again if the link broke, with another one.
   void take_over(Fd link);
+  // Lets nobody in any more.
+  void stop_accepting();
   // While it serves: lets nobody in any more, and gives what it has to a successor at the other end of
   // `link`. Tells HandedOver; may be asked again if something was left, for another successor. `on_empty`:
   // nothing is left, and nobody waits for an answer of the admin pages.

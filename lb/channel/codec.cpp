@@ -189,6 +189,11 @@ Packet encode(const ToGuardian& message) {
   return wire::encode_any(kPrologue, message);
 }
 
+std::size_t kind_of(std::span<const std::uint8_t> bytes) {
+  constexpr std::size_t kKindAt = 2;
+  return bytes.size() > kKindAt ? bytes[kKindAt] : std::variant_npos;
+}
+
 std::optional<ToProxy> decode_to_proxy(std::span<const std::uint8_t> bytes, std::vector<Fd> descriptors) {
   return wire::decode_variant<ToProxy>(kPrologue, bytes, descriptors);
 }

@@ -36,4 +36,8 @@ std::optional<ToProxy> decode_to_proxy(std::span<const std::uint8_t> bytes, std:
 std::optional<ToGuardian> decode_to_guardian(std::span<const std::uint8_t> bytes,
                                              std::vector<Fd> descriptors);
 
+// The kind that a packet says it is, its message's place in the variant, whatever else is in it; of one that
+// is too short: std::variant_npos.
+std::size_t kind_of(std::span<const std::uint8_t> bytes);
+
 }  // namespace vipward::channel

@@ -21,9 +21,9 @@ class Endpoint {
     std::function<void()> on_closed;
     // The other process sent what is no message: it is broken or hostile. Called once, nothing follows.
     std::function<void()> on_malformed;
-    // ProxyEnd only: this process had no descriptor left for what a message carried; the message is lost, the
-    // channel goes on. May be left out.
-    std::function<void()> on_descriptors_lost{};
+    // ProxyEnd only: this process had no descriptor left for what a message of this kind (its place in the
+    // variant) carried; the message is lost, the channel goes on. May be left out.
+    std::function<void(std::size_t kind)> on_descriptors_lost{};
   };
   // `socket`: one of create_pair(). At most PacketSocket::kPacketsPerTurn messages a turn.
   Endpoint(Loop& loop, Fd socket, Handlers handlers);

@@ -98,7 +98,8 @@ void PacketSocket::flush() {
     ++sent_;
     queue_.pop_front();
   }
-  if (sent == Sent::Never) return fail();
+  // Nobody is called from within send().
+  if (sent == Sent::Never) return give_up();
   if (sent == Sent::Later) retry_.arm_after(kRetryPause);
   const bool wants_write = sent == Sent::WhenWritable;
   if (wants_write == wants_write_) return;
@@ -110,10 +111,8 @@ void PacketSocket::watch() {
   poll_.watch({.read = true, .write = wants_write_});
 }
 
-// Nobody is called from within send(): the end is read in a later turn, after what the other one had still
-// sent.
-void PacketSocket::fail() {
-  ended_ = true;
+void PacketSocket::give_up() {
+  if (std::exchange(ended_, true)) return;
   queue_.clear();
   retry_.cancel();
   wants_write_ = false;
@@ -164,7 +163,7 @@ bool PacketSocket::receive_one() {
     descriptors.clear();
     const auto alive = alive_;
     const auto call = handlers_.on_descriptors_lost;
-    call();
+    call({buffer_.data(), static_cast<std::size_t>(got)});
     return *alive;
   }
   const bool whole = (header.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) == 0;

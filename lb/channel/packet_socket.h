@@ -25,8 +25,9 @@ class PacketSocket {
     std::function<void()> on_closed;
     // The other end sent what is no packet of ours. Called once, the last call.
     std::function<void()> on_refused;
-    // Descriptors that were sent found no room in this process (EMFILE): the packet was dropped.
-    std::function<void()> on_descriptors_lost;
+    // Descriptors that were sent found no room in this process (EMFILE): the packet is lost, but for its
+    // bytes.
+    std::function<void(std::span<const std::uint8_t>)> on_descriptors_lost;
   };
   // An outgoing packet with what keeps its descriptors open.
   struct Outgoing {
@@ -49,6 +50,9 @@ class PacketSocket {
 
   // See Endpoint::send.
   bool send(Outgoing outgoing);
+  // Nothing more is sent, and the other end is told so. What it had still sent is read, then on_closed
+  // follows, in a later turn.
+  void give_up();
   std::size_t queued() const { return queue_.size(); }
   // How many packets the kernel has taken since the beginning: those may arrive, all others never will.
   std::uint64_t sent() const { return sent_; }
@@ -62,7 +66,6 @@ class PacketSocket {
   void on_ready(Poll::Ready ready);
   void receive();
   bool receive_one();
-  void fail();
   // The last call out: `handler` may destroy this.
   void end(const std::function<void()>& handler);
 

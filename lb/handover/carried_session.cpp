@@ -7,8 +7,12 @@
 namespace vipward::handover {
 namespace {
 
+std::int64_t nanoseconds(Duration duration) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count();
+}
+
 std::int64_t nanoseconds(TimePoint time) {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
+  return nanoseconds(time.time_since_epoch());
 }
 
 TimePoint time_of(std::int64_t nanoseconds) {
@@ -68,6 +72,9 @@ SessionState lend(SessionRecord& record) {
   state.to_backend = described(record.to_backend.save());
   state.to_client = described(record.to_client.save());
   state.client_finished_first = record.client_finished_first;
+  state.first_data_limit_ns = nanoseconds(record.limits.first_data);
+  state.idle_limit_ns = nanoseconds(record.limits.idle);
+  state.half_close_limit_ns = nanoseconds(record.limits.half_close);
   state.accepted_at_ns = nanoseconds(record.accepted_at);
   state.attempt_started_at_ns = nanoseconds(record.attempt_started_at);
   state.established_at_ns = nanoseconds(record.established_at);
@@ -93,16 +100,20 @@ std::deque<Bytes> bytes_of(const SessionRecord& record, std::uint32_t batch, std
   return parts;
 }
 
-std::vector<std::byte>& ArrivingSession::bytes(BytesOf of) {
-  switch (of) {
+bool ArrivingSession::add(const Bytes& part) {
+  const auto append = [&](std::vector<std::byte>& bytes, std::uint32_t most) {
+    bytes.insert(bytes.end(), part.chunk.begin(), part.chunk.end());
+    return bytes.size() <= most;
+  };
+  switch (part.of) {
     case BytesOf::ToBackendUnsent:
-      return to_backend_unsent;
+      return append(to_backend_unsent, state.to_backend.unsent_bytes);
     case BytesOf::ToBackendOpening:
-      return to_backend_opening;
+      return append(to_backend_opening, state.to_backend.opening_bytes);
     case BytesOf::ToClientUnsent:
       break;
   }
-  return to_client_unsent;
+  return append(to_client_unsent, state.to_client.unsent_bytes);
 }
 
 std::optional<SessionRecord> record_of(ArrivingSession session) {
@@ -130,6 +141,9 @@ std::optional<SessionRecord> record_of(ArrivingSession session) {
   record.to_backend = std::move(*to_backend);
   record.to_client = std::move(*to_client);
   record.client_finished_first = state.client_finished_first;
+  record.limits = {.first_data = std::chrono::nanoseconds(state.first_data_limit_ns),
+                   .idle = std::chrono::nanoseconds(state.idle_limit_ns),
+                   .half_close = std::chrono::nanoseconds(state.half_close_limit_ns)};
   record.accepted_at = time_of(state.accepted_at_ns);
   record.attempt_started_at = time_of(state.attempt_started_at_ns);
   record.established_at = time_of(state.established_at_ns);

@@ -22,7 +22,8 @@ struct ArrivingSession {
   std::vector<std::byte> to_backend_opening{};
   std::vector<std::byte> to_client_unsent{};
 
-  std::vector<std::byte>& bytes(BytesOf of);
+  // False: more than the state says it holds.
+  bool add(const Bytes& part);
 };
 // Positions are as they were sent. Nullopt: it is not whole, or contradicts itself.
 std::optional<SessionRecord> record_of(ArrivingSession session);

@@ -12,7 +12,7 @@ namespace {
 
 namespace wire = channel::wire;
 
-constexpr wire::Prologue kPrologue{.magic = 0xB8, .version = 1};
+constexpr wire::Prologue kPrologue{.magic = 0xB8, .version = 2};
 
 constexpr std::size_t kLongestName = 64;
 constexpr std::size_t kLongestLabel = 32;
@@ -170,6 +170,9 @@ void describe(A& a, Ref<A, SessionState> m) {
   describe(a, m.to_backend);
   describe(a, m.to_client);
   a.flag(m.client_finished_first);
+  describe_ns(a, m.first_data_limit_ns);
+  describe_ns(a, m.idle_limit_ns);
+  describe_ns(a, m.half_close_limit_ns);
   describe_ns(a, m.accepted_at_ns);
   describe_ns(a, m.attempt_started_at_ns);
   describe_ns(a, m.established_at_ns);
@@ -213,7 +216,9 @@ void describe(A& a, Ref<A, Refused> m) {
   a.number(m.batch);
 }
 template <class A>
-void describe(A& /*a*/, Ref<A, Known> /*m*/) {}
+void describe(A& a, Ref<A, Known> m) {
+  a.number(m.sessions);
+}
 template <class A>
 void describe(A& /*a*/, Ref<A, End> /*m*/) {}
 

@@ -53,7 +53,9 @@ struct Counts {
 };
 
 // All backends have been named.
-struct Known {};
+struct Known {
+  std::uint32_t sessions = 0;  // that are to come, if none ends before
+};
 
 // What a relay holds, without its bytes, which follow in Bytes.
 struct RelayState {
@@ -81,6 +83,9 @@ struct SessionState {
   RelayState to_backend;
   RelayState to_client;
   bool client_finished_first = false;
+  std::int64_t first_data_limit_ns = 0;
+  std::int64_t idle_limit_ns = 0;
+  std::int64_t half_close_limit_ns = 0;
   std::int64_t accepted_at_ns = 0;
   std::int64_t attempt_started_at_ns = 0;
   std::int64_t established_at_ns = 0;

@@ -23,17 +23,23 @@ Receiver::Receiver(Loop& loop, Fd link, Hooks hooks)
       link_(loop, std::move(link), {.accepts_descriptors = true},
             {.on_packet =
                  [this](std::span<const std::uint8_t> bytes, std::vector<Fd> descriptors) {
-                   return on_packet(bytes, std::move(descriptors));
+                   on_packet(bytes, std::move(descriptors));
+                   return true;
                  },
              .on_closed = [this] { end(); },
              .on_refused = [this] { end(); },
              // Of which batch shows when its end comes.
-             .on_descriptors_lost = [] {}}) {}
+             .on_descriptors_lost = [](std::span<const std::uint8_t>) {}}) {}
 
-bool Receiver::on_packet(std::span<const std::uint8_t> bytes, std::vector<Fd> descriptors) {
-  if (ended_) return true;
+// After nonsense nothing is believed but that batches which had been taken are ours: whoever said so serves
+// them no more. The link is given up; what is in it is read to its end.
+void Receiver::on_packet(std::span<const std::uint8_t> bytes, std::vector<Fd> descriptors) {
+  if (ended_) return;
   auto message = decode_to_successor(bytes, std::move(descriptors));
-  return message && std::visit([this](auto& of_kind) { return on(of_kind); }, *message);
+  if (broken_ && (!message || !std::holds_alternative<Yours>(*message))) return;
+  if (message && std::visit([this](auto& of_kind) { return on(of_kind); }, *message)) return;
+  broken_ = true;
+  link_.give_up();
 }
 
 bool Receiver::on(Backends& message) {
@@ -51,9 +57,9 @@ bool Receiver::on(Counts& message) {
   return true;
 }
 
-bool Receiver::on(Known& /*message*/) {
+bool Receiver::on(Known& message) {
   if (std::exchange(all_known_, true)) return false;
-  hooks_.on_all_known();
+  hooks_.on_all_known(message.sessions);
   return true;
 }
 
@@ -70,9 +76,7 @@ bool Receiver::on(Bytes& message) {
   if (found == batches_.end()) return true;  // its head found no room
   Batch& batch = found->second;
   if (batch.is_taken || message.session >= batch.arriving.size()) return false;
-  std::vector<std::byte>& bytes = batch.arriving[message.session].bytes(message.of);
-  bytes.insert(bytes.end(), message.chunk.begin(), message.chunk.end());
-  return bytes.size() <= kLongestHeld;
+  return batch.arriving[message.session].add(message);
 }
 
 bool Receiver::on(BatchEnd& message) {
@@ -81,9 +85,13 @@ bool Receiver::on(BatchEnd& message) {
     if (message.batch <= last_batch_) return false;  // it had an answer
     last_batch_ = message.batch;
     ++refused_;
-    return link_.send(packet_of(Refused{.batch = message.batch}));
+    link_.send(packet_of(Refused{.batch = message.batch}));
+    return true;
   }
-  return take(found->second) && link_.send(packet_of(Taken{.batch = message.batch}));
+  if (!take(found->second)) return false;
+  // If it is gone: it may have said Yours of an earlier one, which is still to be read.
+  link_.send(packet_of(Taken{.batch = message.batch}));
+  return true;
 }
 
 // False: a session of it is not whole. Nothing of it is touched yet.
@@ -138,7 +146,7 @@ bool Receiver::place(SessionRecord& record) const {
 void Receiver::end() {
   if (std::exchange(ended_, true)) return;
   batches_.clear();
-  if (!std::exchange(all_known_, true)) hooks_.on_all_known();
+  if (!std::exchange(all_known_, true)) hooks_.on_all_known(0);
   hooks_.on_ended();
 }
 

@@ -30,8 +30,8 @@ class Receiver {
     std::function<Place(const KnownBackend&)> on_known;
     // A part of what the predecessor has counted; it may come again, with more.
     std::function<void(Counts)> on_counts;
-    // Everything that is known of backends has come.
-    std::function<void()> on_all_known;
+    // Everything that is known of backends has come; so many sessions are to come.
+    std::function<void(std::uint32_t sessions)> on_all_known;
     // Sessions that are ours now, with our positions.
     std::function<void(std::vector<SessionRecord>)> on_sessions;
     // It is over, because everything came or because the link ended. Called once, the last call.
@@ -54,8 +54,8 @@ class Receiver {
     std::uint32_t displaced = 0;
   };
 
-  // False: what was said makes no sense. The link ends.
-  bool on_packet(std::span<const std::uint8_t> bytes, std::vector<Fd> descriptors);
+  void on_packet(std::span<const std::uint8_t> bytes, std::vector<Fd> descriptors);
+  // False: what was said makes no sense.
   bool on(Backends& message);
   bool on(Counts& message);
   bool on(Known& message);
@@ -75,6 +75,7 @@ class Receiver {
   std::map<std::uint32_t, Batch> batches_;
   std::uint32_t last_batch_ = 0;
   bool all_known_ = false;
+  bool broken_ = false;
   bool ended_ = false;
   std::uint32_t refused_ = 0;
   std::uint32_t displaced_ = 0;

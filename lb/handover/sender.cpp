@@ -24,16 +24,18 @@ constexpr Duration kConnectingPause = 10ms;
 
 }  // namespace
 
-Sender::Sender(Loop& loop, Fd link, std::vector<KnownBackend> known, Hooks hooks)
+Sender::Sender(Loop& loop, Fd link, std::vector<KnownBackend> known, std::uint32_t sessions, Hooks hooks)
     : loop_(loop),
       hooks_(std::move(hooks)),
+      sessions_at_first_(sessions),
       link_(loop, std::move(link), {.accepts_descriptors = false},
             {.on_packet = [this](std::span<const std::uint8_t> bytes,
                                  const std::vector<Fd>&) { return on_packet(bytes); },
              .on_closed = [this] { end(); },
              .on_refused = [this] { end(); },
-             .on_descriptors_lost = [] {}}),
-      again_(loop, [this] { pump(); }) {
+             .on_descriptors_lost = [](std::span<const std::uint8_t>) {}}),
+      again_(loop, [this] { pump(); }),
+      silence_(loop, [this] { look_for_silence(); }) {
   for (std::size_t at = 0; at < known.size(); at += Backends::kMost) {
     const auto begin = known.begin() + static_cast<std::ptrdiff_t>(at);
     const auto size = static_cast<std::ptrdiff_t>(std::min(Backends::kMost, known.size() - at));
@@ -54,14 +56,15 @@ bool Sender::on_packet(std::span<const std::uint8_t> bytes) {
   if (ended_) return true;
   const auto message = decode_to_predecessor(bytes, {});
   if (!message) return false;
+  ++answers_;
   if (const auto* taken = std::get_if<Taken>(&*message)) return on_taken(taken->batch);
   return on_refused(std::get<Refused>(*message).batch);
 }
 
 // One that awaits its answer.
 std::deque<Sender::Batch>::iterator Sender::find(std::uint32_t number) {
-  return std::ranges::find_if(batches_, [number](const Batch& batch) {
-    return batch.number == number && batch.end_said && !batch.yours;
+  return std::ranges::find_if(batches_, [this, number](const Batch& batch) {
+    return batch.number == number && batch.end && *batch.end <= link_.sent() && !batch.yours;
   });
 }
 
@@ -103,10 +106,13 @@ void Sender::pump() {
   if (ended_) return;
   if (!std::exchange(began_, true)) {
     for (Counts& part : hooks_.counts()) to_say_.emplace_back(std::move(part));
-    to_say_.emplace_back(Known{});
+    to_say_.emplace_back(Known{.sessions = sessions_at_first_});
   }
+  // First: a copy that is still open here keeps a socket's events coming over there.
+  drop_committed();
   say_more();
   drop_committed();
+  look_for_silence();
   const bool all_said = to_say_.empty() && link_.queued() == 0;
   if (!all_said) return static_cast<void>(again_.arm_after(kPause));
   if (finishing_) return end();
@@ -120,8 +126,10 @@ void Sender::pump() {
 void Sender::say_more() {
   while (!to_say_.empty() && link_.queued() < kLongQueue) {
     const auto* const end = std::get_if<BatchEnd>(&to_say_.front());
-    if (end != nullptr) std::ranges::find(batches_, end->batch, &Batch::number)->end_said = true;
-    send(std::move(to_say_.front()));
+    const auto batch =
+        end == nullptr ? batches_.end() : std::ranges::find(batches_, end->batch, &Batch::number);
+    const auto position = send(std::move(to_say_.front()));
+    if (batch != batches_.end()) batch->end = position;
     to_say_.pop_front();
   }
 }
@@ -149,8 +157,7 @@ void Sender::deliver(Lot lot) {
 
 // The descriptors stay the batch's: the packet borrows them for as long as it is in the queue.
 void Sender::add_batch(std::vector<SessionRecord> sessions) {
-  Batch& batch = batches_.emplace_back(
-      Batch{.number = next_batch_++, .sessions = std::move(sessions), .end_said = false});
+  Batch& batch = batches_.emplace_back(Batch{.number = next_batch_++, .sessions = std::move(sessions)});
   Sessions head{.batch = batch.number, .sessions = {}};
   for (SessionRecord& session : batch.sessions) {
     const auto index = static_cast<std::uint32_t>(head.sessions.size());
@@ -165,9 +172,23 @@ void Sender::add_batch(std::vector<SessionRecord> sessions) {
   link_.send({.packet = std::move(packet), .owner = nullptr});
 }
 
+void Sender::look_for_silence() {
+  if (batches_.empty() && link_.queued() == 0) {
+    stepped_at_.reset();
+    return silence_.cancel();
+  }
+  const std::uint64_t steps = link_.sent() + answers_;
+  if (!stepped_at_ || steps != std::exchange(steps_, steps)) stepped_at_ = loop_.now();
+  if (loop_.now() - *stepped_at_ < kLongestSilence)
+    return static_cast<void>(silence_.arm_at(*stepped_at_ + kLongestSilence));
+  given_up_ = true;
+  link_.give_up();
+}
+
 void Sender::end() {
   if (std::exchange(ended_, true)) return;
   again_.cancel();
+  silence_.cancel();
   to_say_.clear();
   drop_committed();
   for (Batch& batch : std::exchange(batches_, {})) hooks_.give_back(std::move(batch.sessions));

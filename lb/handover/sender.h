@@ -34,8 +34,12 @@ class Sender {
     // It is over: so many were moved; whatever was not has been given back. Called once, the last call.
     std::function<void(std::uint32_t moved)> on_ended;
   };
-  // `link`: one end of a seqpacket pair.
-  Sender(Loop& loop, Fd link, std::vector<KnownBackend> known, Hooks hooks);
+  // How long a successor may neither read nor answer while something is on its way to it: milliseconds are
+  // usual. Then the link is given up, and the sessions are served on here.
+  static constexpr Duration kLongestSilence = std::chrono::seconds(2);
+
+  // `link`: one end of a seqpacket pair. `sessions`: that there are now.
+  Sender(Loop& loop, Fd link, std::vector<KnownBackend> known, std::uint32_t sessions, Hooks hooks);
   Sender(const Sender&) = delete;
   Sender& operator=(const Sender&) = delete;
 
@@ -43,12 +47,15 @@ class Sender {
   void deliver(Lot lot);
   // Batches that the successor had no room for.
   std::uint32_t refused() const { return refused_; }
+  // The link was given up after kLongestSilence.
+  bool was_given_up() const { return given_up_; }
 
  private:
   struct Batch {
     std::uint32_t number = 0;
     std::vector<SessionRecord> sessions;
-    bool end_said = false;
+    // BatchEnd has been said, as this packet of the link: nobody can have an answer before the kernel has it.
+    std::optional<std::uint64_t> end{};
     // Taken, and Yours said, as this packet of the link: the successor's once the kernel has it.
     std::optional<std::uint64_t> yours{};
   };
@@ -64,6 +71,7 @@ class Sender {
   bool may_fetch() const;
   void add_batch(std::vector<SessionRecord> sessions);
   void drop_committed();
+  void look_for_silence();
   // The position of the packet in the link; nullopt: the link has failed.
   std::optional<std::uint64_t> send(ToSuccessor message);
   void end();
@@ -80,10 +88,16 @@ class Sender {
   TimePoint fetch_from_{};
   bool finishing_ = false;  // End is among what is to be said, or has been
   bool ended_ = false;
+  bool given_up_ = false;
+  std::uint64_t answers_ = 0;
+  std::uint64_t steps_ = 0;              // packets in the link and answers, when that was last looked at
+  std::optional<TimePoint> stepped_at_;  // the last one, while there is something on its way
+  std::uint32_t sessions_at_first_ = 0;
   std::uint32_t moved_ = 0;
   std::uint32_t refused_ = 0;
   channel::PacketSocket link_;
   Timer again_;
+  Timer silence_;
 };
 
 }  // namespace vipward::handover

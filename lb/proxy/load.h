@@ -21,7 +21,13 @@ struct ProxyLoad {
   // together.
   std::uint32_t capacity = 0;
   std::atomic<std::uint32_t> sessions{0};
+  // That a predecessor has still to hand over: they have their descriptors reserved.
+  std::atomic<std::uint32_t> expected{0};
   std::deque<ServiceLoad> services;
+
+  std::uint32_t taken() const {
+    return sessions.load(std::memory_order_relaxed) + expected.load(std::memory_order_relaxed);
+  }
 };
 
 }  // namespace vipward

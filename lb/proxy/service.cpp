@@ -43,8 +43,7 @@ std::optional<RejectReason> Service::refusal_of(const IpAddress& client) {
 }
 
 bool Service::has_descriptors() const {
-  return config_.max_connections == 0 ||
-         proxy_load_.sessions.load(std::memory_order_relaxed) < proxy_load_.capacity;
+  return config_.max_connections == 0 || proxy_load_.taken() < proxy_load_.capacity;
 }
 
 void Service::set_liveness(int fd) {
@@ -69,7 +68,7 @@ Service::Fill Service::fill() const {
   if (config_.max_connections != 0) {
     return {.sessions = load_.sessions.load(std::memory_order_relaxed), .limit = config_.max_connections};
   }
-  return {.sessions = proxy_load_.sessions.load(std::memory_order_relaxed), .limit = proxy_load_.capacity};
+  return {.sessions = proxy_load_.taken(), .limit = proxy_load_.capacity};
 }
 
 bool Service::is_full() const {

@@ -54,6 +54,10 @@ Session::Session(SessionContext& context, Service& service, Fd client, const Soc
   record_.backend_side = std::move(backend_side);
   record_.client_address = client_address;
   record_.accepted_at = context.loop.now();
+  const ServiceConfig& config = service_.config();
+  record_.limits = {.first_data = config.first_data_timeout.value_or(std::chrono::milliseconds::zero()),
+                    .idle = config.idle_timeout,
+                    .half_close = config.half_close_timeout};
   service_.enter();
 }
 
@@ -100,14 +104,13 @@ void Session::start() {
     return end(EndReason::NoDescriptors);
   }
   is_registered_ = true;
+  if (!service_.config().first_data_timeout) return on_first_data();
   await_first_data();
 }
 
+// The first event comes by itself: EPOLL_CTL_ADD reports what is readable already.
 void Session::await_first_data() {
-  const auto timeout = service_.config().first_data_timeout;
-  if (!timeout) return on_first_data();
-  // The first event comes by itself: EPOLL_CTL_ADD reports what is readable already.
-  context_.deadlines.arm(*this, record_.accepted_at + *timeout);
+  context_.deadlines.arm(*this, record_.accepted_at + record_.limits.first_data);
 }
 
 void Session::on_events(Side side, SocketEvents events) {
@@ -227,9 +230,17 @@ void Session::on_attempt_failed(int error) {
   drop_attempt();
 }
 
+// A socket that was on its way to another process may have a copy there, until that has closed it: closing
+// ours takes it out of epoll only with the last one (epoll(7)), and its events would find a session that is
+// no more.
+void Session::close(Fd& socket) {
+  if (socket && record_.detached_at != TimePoint{}) context_.poller.remove(socket.get());
+  socket.reset();
+}
+
 void Session::drop_attempt() {
   if (!record_.backend) return;
-  record_.backend_socket.reset();
+  close(record_.backend_socket);
   service_.load().backends[*record_.backend].fetch_sub(1, std::memory_order_relaxed);
 }
 
@@ -372,13 +383,11 @@ void Session::arm_relay_deadline() {
 }
 
 Session::SilenceLimit Session::silence_limit() const {
-  const ServiceConfig& config = service_.config();
+  const auto& [first_data, idle, half_close] = record_.limits;
   const bool half_closed = record_.to_backend.is_finished() || record_.to_client.is_finished();
-  if (half_closed &&
-      (config.idle_timeout == Duration::zero() || config.half_close_timeout < config.idle_timeout)) {
-    return {.limit = config.half_close_timeout, .reason = EndReason::HalfCloseTimeout};
-  }
-  return {.limit = config.idle_timeout, .reason = EndReason::IdleTimeout};
+  if (half_closed && (idle == Duration::zero() || half_close < idle))
+    return {.limit = half_close, .reason = EndReason::HalfCloseTimeout};
+  return {.limit = idle, .reason = EndReason::IdleTimeout};
 }
 
 // A loop that was held up runs its timers before it looks at its sockets: what came in time counts, however
@@ -421,7 +430,7 @@ void Session::end(EndReason reason) {
   counters.duration.observe(now - record_.accepted_at);
   context_.deadlines.cancel(*this);
   if (record_.backend_socket) drop_attempt();
-  record_.client.reset();
+  close(record_.client);
   record_.backend_side.reset();
   service_.leave();
   record_.phase = SessionPhase::Ended;

@@ -78,6 +78,7 @@ class Session : public DeadlineQueue::Entry {
   bool is_connected_to_itself() const;
   void on_attempt_failed(int error);
   void drop_attempt();
+  void close(Fd& socket);
   void on_established();
 
   int socket_of(SessionEnd::Side side) const;

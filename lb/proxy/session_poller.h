@@ -1,7 +1,7 @@
 // The worker's own edge-triggered epoll, one uv_poll handle of its libuv loop. Each socket of a session is
-// added once for its whole life, with every event it may ever want; closing it takes it out (epoll(7): the
-// last descriptor of the description). One uv_poll handle per socket would cost an EPOLL_CTL_DEL and an ADD
-// at every change of interest. Owner: a worker; its thread.
+// added once for its whole life, with every event it may ever want; closing it takes it out, if no other
+// process holds it too (epoll(7): the last descriptor of the description). One uv_poll handle per socket
+// would cost an EPOLL_CTL_DEL and an ADD at every change of interest. Owner: a worker; its thread.
 #pragma once
 
 #include <cstdint>
@@ -47,8 +47,8 @@ class SessionPoller {
 
   // False leaves errno (ENOMEM, ENOSPC: fs.epoll.max_user_watches).
   bool add(int fd, SessionEnd& end);
-  // Of a socket that another process will hold: closing ours would not take it out (epoll(7)). Not from
-  // within a batch: events of it may still be waiting there.
+  // Of a socket that another process holds or will hold: closing ours would not take it out (epoll(7)).
+  // Events of the batch under way may still come; of one that was not added: nothing.
   void remove(int fd);
 
  private:

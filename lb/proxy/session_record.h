@@ -21,6 +21,13 @@ enum class SessionPhase : std::uint8_t {
   Ended,
 };
 
+// The service's when the session began: a reload that changes them cuts nobody who is in.
+struct SessionLimits {
+  Duration first_data{};  // of one that waits for it
+  Duration idle{};        // zero: none
+  Duration half_close{};
+};
+
 struct SessionRecord {
   std::size_t service = 0;
   SessionPhase phase = SessionPhase::FirstData;
@@ -35,6 +42,7 @@ struct SessionRecord {
   Relay to_backend;
   Relay to_client;
   bool client_finished_first = false;  // meaningful once one direction is finished
+  SessionLimits limits;
   TimePoint accepted_at{};
   TimePoint attempt_started_at{};
   TimePoint established_at{};

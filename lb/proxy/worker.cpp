@@ -83,6 +83,8 @@ void Worker::open_acceptor(ServiceListener listener) {
   Service& service = *services_[listener.service];
   // Accepted sockets inherit these (Linux copies the listener's options, net/ipv4/inet_connection_sock.c).
   service.set_liveness(listener.socket.get());
+  // None as well: it may have the one of an earlier configuration.
+  set_user_timeout(listener.socket.get(), service.config().tcp_user_timeout);
   const SocketAddress bound = SocketAddress::local_of(listener.socket.get());
   acceptors_.push_back(std::make_unique<Acceptor>(loop_, std::move(listener.socket), service.usual_family(),
                                                   callbacks_for(service, bound)));
@@ -174,6 +176,9 @@ Duration Worker::adopt(std::vector<SessionRecord> records) {
     Service& service = *services_[record.service];
     const bool is_late =
         !refused_on_.empty() && contains(refused_on_, SocketAddress::local_of(record.client.get()).ip());
+    // As the acceptor has it: a client shall not be in without the socket for its backend side.
+    if (record.phase == SessionPhase::FirstData && !record.backend_side)
+      record.backend_side = open_tcp(service.usual_family());
     Session& session = sessions_.insert(std::make_unique<Session>(context_, service, std::move(record)));
     if (is_late) {
       session.abort(EndReason::VipReleased);

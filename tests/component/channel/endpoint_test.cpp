@@ -62,12 +62,12 @@ struct Proxy {
             ProxyEnd::Handlers{.on_message = [this](ToProxy message) { heard.push_back(std::move(message)); },
                                .on_closed = [this] { ++closed; },
                                .on_malformed = [this] { ++malformed; },
-                               .on_descriptors_lost = [this] { ++lost; }}) {}
+                               .on_descriptors_lost = [this](std::size_t kind) { lost.push_back(kind); }}) {}
 
   std::vector<ToProxy> heard;
   int closed = 0;
   int malformed = 0;
-  int lost = 0;
+  std::vector<std::size_t> lost;  // kinds
   std::optional<ProxyEnd> end;
 };
 
@@ -250,7 +250,7 @@ TEST_CASE("a proxy without room for a descriptor loses that message and stays") 
   const bool done = bench.run_until([&] { return !proxy.heard.empty(); });
   setrlimit(RLIMIT_NOFILE, &limit);
   CHECK(done);
-  CHECK(proxy.lost == 1);
+  CHECK(proxy.lost == std::vector{ToProxy(std::in_place_type<HttpConnection>).index()});
   CHECK(proxy.malformed == 0);
   CHECK(std::holds_alternative<Serve>(proxy.heard.at(0)));
 }

@@ -34,7 +34,7 @@ TEST_CASE("an answer from before a batch was given back does not end the handove
   const auto deliver_ours = [&] {
     loop.post([&] { sender->deliver({.sessions = std::exchange(ours, {}), .was_last = true}); });
   };
-  sender.emplace(loop, std::move(link.predecessor), std::vector<handover::KnownBackend>{},
+  sender.emplace(loop, std::move(link.predecessor), std::vector<handover::KnownBackend>{}, 1,
                  Sender::Hooks{.counts = [] { return std::vector<handover::Counts>(1); },
                                .fetch =
                                    [&](std::size_t) {
@@ -70,6 +70,37 @@ TEST_CASE("an answer from before a batch was given back does not end the handove
   CHECK(asked_before_the_refusal);
   CHECK(moved == 1U);
   CHECK(ours.empty());
+  sender.reset();
+}
+
+TEST_CASE("a successor that neither reads nor answers is given up, and its sessions come back") {
+  Loop loop;
+  Link link;
+  std::vector<SessionRecord> ours = one_session();
+  std::optional<std::uint32_t> moved;
+  std::optional<Sender> sender;
+  sender.emplace(
+      loop, std::move(link.predecessor), std::vector<handover::KnownBackend>{}, 1,
+      Sender::Hooks{.counts = [] { return std::vector<handover::Counts>(1); },
+                    .fetch =
+                        [&](std::size_t) {
+                          loop.post([&] {
+                            sender->deliver({.sessions = std::exchange(ours, {}), .was_last = true});
+                          });
+                        },
+                    .give_back = [&](std::vector<SessionRecord> back) { ours = std::move(back); },
+                    .on_ended =
+                        [&](std::uint32_t count) {
+                          moved = count;
+                          loop.stop();
+                        }});
+  const TimePoint start = loop.now();
+  loop.run();
+  CHECK(loop.now() - start >= Sender::kLongestSilence);
+  CHECK(sender->was_given_up());
+  CHECK(moved == 0U);
+  CHECK(ours.size() == 1);
+  CHECK(ours.front().client);
   sender.reset();
 }
 

@@ -31,12 +31,12 @@ Link::Link() {
   successor = std::move(pair.proxy);
 }
 
-Side::Side(const ServiceConfig& service, std::size_t workers)
+Side::Side(const ServiceConfig& service, std::size_t workers, std::uint32_t capacity)
     : services_{service},
       log_file_(memfd_create("side", MFD_CLOEXEC)),
       log_({.level = LogLevel::Debug, .fd = log_file_.get(), .queue_lines = 65536}),
       vitals_(channel::VitalsPage::map(duplicate_of(channel::VitalsPage::create().fd())).value()) {
-  load_.capacity = 100'000;
+  load_.capacity = capacity;
   load_.services.emplace_back(service.backends.size());
   workers_.emplace(WorkerPool::Surroundings{.loop = loop_,
                                             .log = log_,
@@ -90,7 +90,7 @@ void Side::hand_over(Fd link) {
                        .memory = {}});
     }
     departure_ = std::make_unique<Departure>(
-        loop_, log_, *workers_, std::move(link), std::move(known),
+        loop_, log_, *workers_, std::move(link), std::move(known), load_.sessions.load(),
         Departure::Hooks{.counts = [] { return std::vector<handover::Counts>(1); },
                          .on_ended =
                              [this](std::uint32_t moved) {
@@ -114,6 +114,7 @@ void Side::take_over(Fd link, const Listeners& listeners) {
         loop_, log_, *workers_, std::move(link),
         Arrival::Hooks{.on_known = place,
                        .on_counts = [](const handover::Counts&) {},
+                       .on_expected = [this](std::uint32_t sessions) { load_.expected = sessions; },
                        .on_time_to_serve =
                            [this, copies = std::make_shared<channel::ServiceListeners>(listeners.copies())] {
                              std::vector<channel::ServiceListeners> all;

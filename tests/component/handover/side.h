@@ -39,7 +39,8 @@ struct Link {
 
 class Side {
  public:
-  explicit Side(const ServiceConfig& service, std::size_t workers = 1);
+  // `capacity`: sessions, of a service without a limit of its own.
+  explicit Side(const ServiceConfig& service, std::size_t workers = 1, std::uint32_t capacity = 100'000);
   // Its sessions are reset.
   ~Side();
   Side(const Side&) = delete;

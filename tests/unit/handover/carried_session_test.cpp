@@ -35,6 +35,7 @@ SessionRecord full_record() {
                                       .holds_empty_end = true,
                                       .source_ended = true});
   record.client_finished_first = true;
+  record.limits = {.first_data = 6s, .idle = 7s, .half_close = 8s};
   record.accepted_at = TimePoint(1ns);
   record.attempt_started_at = TimePoint(2s);
   record.established_at = TimePoint(3s);
@@ -46,10 +47,7 @@ SessionRecord full_record() {
 // As it arrives when everything of it has been sent.
 ArrivingSession arriving(SessionRecord& record) {
   ArrivingSession session{.state = lend(record)};
-  for (const Bytes& part : bytes_of(record, 1, 0)) {
-    std::vector<std::byte>& bytes = session.bytes(part.of);
-    bytes.insert(bytes.end(), part.chunk.begin(), part.chunk.end());
-  }
+  for (const Bytes& part : bytes_of(record, 1, 0)) CHECK(session.add(part));
   return session;
 }
 
@@ -72,6 +70,9 @@ TEST_CASE("a record becomes a state and bytes, and the same record again") {
   CHECK(after->to_backend.save() == before.to_backend.save());
   CHECK(after->to_client.save() == before.to_client.save());
   CHECK(after->client_finished_first);
+  CHECK(after->limits.first_data == 6s);
+  CHECK(after->limits.idle == 7s);
+  CHECK(after->limits.half_close == 8s);
   CHECK(after->accepted_at == TimePoint(1ns));
   CHECK(after->attempt_started_at == TimePoint(2s));
   CHECK(after->established_at == TimePoint(3s));
@@ -128,6 +129,10 @@ TEST_CASE("a session that is not whole, or contradicts itself, is none") {
   CHECK_FALSE(is_refused([](ArrivingSession&) {}));
   CHECK(is_refused([](ArrivingSession& session) { session.to_backend_unsent.pop_back(); }));
   CHECK(is_refused([](ArrivingSession& session) { session.to_backend_unsent.push_back(std::byte{1}); }));
+  CHECK(is_refused([](ArrivingSession& session) {
+    const Bytes one_more{.of = BytesOf::ToBackendUnsent, .chunk = {std::byte{1}}};
+    CHECK_FALSE(session.add(one_more));
+  }));
   CHECK(is_refused([](ArrivingSession& session) { session.to_backend_opening.clear(); }));
   CHECK(is_refused([](ArrivingSession& session) { session.to_client_unsent.clear(); }));
   CHECK(is_refused([](ArrivingSession& session) { session.state.client_address = "localhost:1"; }));

@@ -97,6 +97,9 @@ inline handover::SessionState relaying_session() {
                        .holds_empty_end = true,
                        .source_ended = true};
   session.client_finished_first = true;
+  session.first_data_limit_ns = 6;
+  session.idle_limit_ns = 7;
+  session.half_close_limit_ns = 8;
   session.accepted_at_ns = 1;
   session.attempt_started_at_ns = 2;
   session.established_at_ns = 3;
@@ -119,7 +122,7 @@ inline std::vector<handover::ToSuccessor> messages_to_successor() {
   std::vector<handover::ToSuccessor> messages;
   messages.emplace_back(handover::Backends{.backends = {known_backend("GET /readyz: 500"), {}}});
   messages.emplace_back(some_counts());
-  messages.emplace_back(handover::Known{});
+  messages.emplace_back(handover::Known{.sessions = 5000});
   handover::Sessions sessions{.batch = 3, .sessions = {}};
   sessions.sessions.push_back(relaying_session());
   sessions.sessions.push_back(waiting_session());
