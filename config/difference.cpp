@@ -108,6 +108,12 @@ const BackendConfig* find_backend(const ServiceConfig& service, const BackendCon
   return found == service.backends.end() ? nullptr : &*found;
 }
 
+// The one at that address, which a service has once, if it is called otherwise now.
+const BackendConfig* find_renamed(const ServiceConfig& service, const BackendConfig& backend) {
+  const auto found = std::ranges::find(service.backends, backend.address, &BackendConfig::address);
+  return found == service.backends.end() || found->name == backend.name ? nullptr : &*found;
+}
+
 const ServiceConfig* find_service(const Config& config, const std::string& name) {
   const auto found = std::ranges::find(config.services, name, &ServiceConfig::name);
   return found == config.services.end() ? nullptr : &*found;
@@ -194,12 +200,18 @@ void compare_backends(Changes& changes, const ServiceConfig& from, const Service
       changes.compare("backend " + before.name + ": weight", before.weight, now->weight);
       continue;
     }
+    if (const BackendConfig* now = find_renamed(to, before)) {
+      changes.say("backend " + backend_text(before) + " is called " + now->name + " now");
+      changes.compare("backend " + now->name + ": weight", before.weight, now->weight);
+      continue;
+    }
     changes.say("backend " + backend_text(before) + " removed, its sessions end within " +
                 text_of(from.drain_timeout));
     departing.push_back({from.name, before.name, before.address, from.drain_timeout});
   }
   for (const BackendConfig& now : to.backends) {
-    if (find_backend(from, now) == nullptr) changes.say("backend " + backend_text(now) + " added");
+    if (find_backend(from, now) == nullptr && find_renamed(from, now) == nullptr)
+      changes.say("backend " + backend_text(now) + " added");
   }
 }
 
@@ -246,16 +258,19 @@ void compare_services(Changes changes, const ServiceConfig& from, const ServiceC
   changes.compare("access_log", from.access_log, to.access_log);
 }
 
-// Weights apart: a backend that only weighs something else is kept.
-std::vector<BackendConfig> without_weights(std::vector<BackendConfig> backends) {
-  for (BackendConfig& backend : backends) backend.weight = 1;
+// As the other one names and weighs them: a backend that was only renamed, or weighs something else, is kept.
+std::vector<BackendConfig> as_named_by(const ServiceConfig& other, std::vector<BackendConfig> backends) {
+  for (BackendConfig& backend : backends) {
+    if (const BackendConfig* renamed = find_renamed(other, backend)) backend.name = renamed->name;
+    backend.weight = 1;
+  }
   return backends;
 }
 
 // Of a service that one of the two has not: nothing.
 void count_service(const ServiceConfig& from, const ServiceConfig& to, Difference& difference) {
   add(difference.listeners, count_of(from.listen, to.listen));
-  add(difference.backends, count_of(without_weights(from.backends), without_weights(to.backends)));
+  add(difference.backends, count_of(as_named_by(to, from.backends), as_named_by(to, to.backends)));
 }
 
 void compare_all_services(const Config& from, const Config& to, Difference& difference) {

@@ -10,7 +10,8 @@
 
 namespace vipward::config {
 
-// A backend that the new configuration does not name, or not with this address.
+// A backend that the new configuration does not name, or not with this address. One that is there under
+// another name alone does not depart.
 struct DepartingBackend {
   std::string service;
   std::string backend;
@@ -28,7 +29,7 @@ struct Difference {
   std::vector<std::string> refusals;  // "vip.virtual_router_id: 51 -> 52 needs a restart ..."
   std::vector<std::string> changes;   // "api: backend master-4 (10.0.0.14:6443) added"
   std::vector<DepartingBackend> departing;
-  // Of all services together. A backend is the same if its service, name and address are.
+  // Of all services together. A backend is the same if its service and address are.
   Count backends;
   Count listeners;
 };

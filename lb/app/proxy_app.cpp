@@ -160,9 +160,19 @@ handover::Receiver::Place ProxyApp::restore(const handover::KnownBackend& known)
   const auto service = std::ranges::find(services_.services, known.service_name, &ServiceConfig::name);
   if (service == services_.services.end()) return {};
   const auto index = static_cast<std::size_t>(service - services_.services.begin());
-  const auto backend = std::ranges::find_if(service->backends, [&](const BackendConfig& config) {
-    return config.name == known.name && config.address.to_string() == known.address;
+  const auto is_there = [&](const BackendConfig& config) {
+    return config.address.to_string() == known.address;
+  };
+  auto backend = std::ranges::find_if(service->backends, [&](const BackendConfig& config) {
+    return config.name == known.name && is_there(config);
   });
+  // Renamed: the configured one there, of which a service has no two.
+  if (backend == service->backends.end() && index < services_.configured_services) {
+    const auto last =
+        service->backends.begin() + static_cast<std::ptrdiff_t>(services_.configured_backends[index]);
+    const auto found = std::find_if(service->backends.begin(), last, is_there);
+    if (found != last) backend = found;
+  }
   if (backend == service->backends.end()) return {.service = index};
   const BackendId ours{.service = index,
                        .backend = static_cast<std::size_t>(backend - service->backends.begin())};

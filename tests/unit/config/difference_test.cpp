@@ -119,6 +119,13 @@ TEST_CASE("the same name at another address is another backend") {
   CHECK(found.backends == Difference::Count{.added = 1, .removed = 1, .kept = 2});
 }
 
+TEST_CASE("a backend that is only called otherwise departs from nowhere") {
+  const Parts renamed{.api_backends = "[{name: master-1, address: 10.0.0.11:6443}, 10.0.0.12:6443]"};
+  CHECK(changes(renamed) == "api: backend m1 (10.0.0.11:6443) is called master-1 now");
+  CHECK(difference({}, renamed).departing.empty());
+  CHECK(difference({}, renamed).backends == Difference::Count{.added = 0, .removed = 0, .kept = 3});
+}
+
 TEST_CASE("a weight changes without anybody departing") {
   const Parts heavy{.api_backends = "[{name: m1, address: 10.0.0.11:6443, weight: 5}, 10.0.0.12:6443]"};
   CHECK(changes(heavy) == "api: backend m1: weight 1 -> 5");
