@@ -33,7 +33,7 @@ void require(bool good, const std::string& what) {
 
 class Segment {
  public:
-  explicit Segment(const HeldVipOptions& options) {
+  explicit Segment(const Workload& options) {
     const test::Host holder = net_.host("lb1", 21);
     const test::Host backup = net_.host("lb2", 22);
     const test::Host client = net_.host("client", 50);
@@ -70,7 +70,7 @@ class Segment {
   // The longest time between two of the holder's advertisements, the last one before `since` included.
   double longest_silence_ms(FrameTime since) {
     const auto frames = sniffer_->advertisements_of(holder_->host(), since - 1s);
-    require(frames.size() >= 2, "no advertisements are seen");
+    require(frames.size() >= 2, "no advertisements are seen:\n" + holder_->log() + backup_->log());
     std::chrono::nanoseconds longest{};
     for (std::size_t i = 1; i < frames.size(); ++i) {
       if (frames[i].time >= since) longest = std::max(longest, frames[i].time - frames[i - 1].time);
@@ -106,7 +106,7 @@ void succeed_once(Segment& segment, const std::string& command, HeldVip& result)
             << " ms" << std::endl;
 }
 
-void measure(const HeldVipOptions& options, HeldVip& result) {
+void measure(const Workload& options, HeldVip& result) {
   Segment segment(options);
   segment.clients().spread(kSpread);
   const FrameTime began = FrameClock::now();
@@ -118,6 +118,8 @@ void measure(const HeldVipOptions& options, HeldVip& result) {
   result.sessions = segment.clients().tally();
   result.corrupt_at_backend = segment.corrupt_at_backend();
   result.claims = segment.claims(began);
+  if (result.sessions.ended() > 0)
+    std::cerr << segment.holder().log() << segment.holder().daemon().admin("/metrics").body << std::endl;
   const auto transitions =
       segment.holder().daemon().metrics().value("vipward_vip_transitions_total", {{"to", "active"}});
   require(transitions.has_value(), "vipward does not count its transitions");
@@ -126,7 +128,7 @@ void measure(const HeldVipOptions& options, HeldVip& result) {
 
 }  // namespace
 
-HeldVip measure_held_vip(const HeldVipOptions& options) {
+HeldVip measure_held_vip(const Workload& options) {
   HeldVip result;
   result.interval_ms = in_ms(test::EdgeSettings{}.interval);
   try {

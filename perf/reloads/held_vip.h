@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "perf/reloads/report.h"
 #include "tests/support/traffic.h"
 
 namespace vipward::perf {
@@ -25,14 +26,7 @@ struct HeldVip {
   unsigned transitions = 0;         // of vipward's VRRP, by its own count
 };
 
-struct HeldVipOptions {
-  unsigned sessions = 0;
-  unsigned bulk = 0;
-  unsigned request = 0;
-  unsigned reloads = 0;
-  unsigned upgrades = 0;
-};
-HeldVip measure_held_vip(const HeldVipOptions& options);
+HeldVip measure_held_vip(const Workload& workload);
 
 // Why it misses what is asked of it; empty: nothing.
 std::string misses(const HeldVip& result);

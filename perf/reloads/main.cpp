@@ -3,13 +3,9 @@
 // main.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
-#include <sys/utsname.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <array>
-#include <cstdio>
-#include <ctime>
 #include <filesystem>
 #include <iostream>
 #include <thread>
@@ -17,6 +13,8 @@
 #include "perf/reloads/contender.h"
 #include "perf/reloads/figures.h"
 #include "perf/reloads/held_vip.h"
+#include "perf/reloads/late_sessions.h"
+#include "perf/reloads/report.h"
 #include "tests/support/prober.h"
 #include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
@@ -28,12 +26,7 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-struct Options {
-  unsigned sessions = 5000;
-  unsigned bulk = 50;
-  unsigned request = 500;
-  unsigned reloads = 20;
-  unsigned upgrades = 5;
+struct Options : Workload {
   std::vector<std::string> contenders{"vipward", "haproxy", "nginx"};
   std::string output{};
   std::string logs{};
@@ -43,29 +36,13 @@ struct Options {
   }
 };
 
-struct Result {
-  std::string contender;
-  std::string failure;
-  test::TrafficClients::Tally sessions;
-  std::uint32_t corrupt_at_backend = 0;
-  unsigned stuck = 0;
-  std::vector<double> baseline_ms;  // the longest stall of a second without a reload
-  std::vector<double> stalls_ms;    // the longest stall around each reload
-  std::vector<double> reloads_ms;
-  unsigned upgrades = 0;
-  std::uint64_t probes = 0;
-  std::string failed_probes = "none";
-  std::size_t failed = 0;
-  Footprint before;
-  Footprint after;
-};
-
 // What a reload disturbs has shown itself by then.
 constexpr auto kSettle = 500ms;
 // vipward's keepalive.idle, over which idle sessions are spread.
 constexpr auto kSpread = 10s;
 
-void reload_once(Contender& contender, test::TrafficClients& clients, bool with_binary, Result& result) {
+void reload_once(Contender& contender, test::TrafficClients& clients, LateSessions& late, bool with_binary,
+                 Result& result) {
   clients.take_longest_stall();
   const auto began = Clock::now();
   if (with_binary) {
@@ -77,6 +54,7 @@ void reload_once(Contender& contender, test::TrafficClients& clients, bool with_
   result.reloads_ms.push_back(in_ms(Clock::now() - began));
   std::this_thread::sleep_for(kSettle);
   result.stalls_ms.push_back(in_ms(clients.take_longest_stall()));
+  late.open(kLate);
   const auto tally = clients.tally();
   std::cerr << contender.name() << (with_binary ? ": upgrade in " : ": reload in ")
             << number(result.reloads_ms.back()) << " ms, longest stall " << number(result.stalls_ms.back())
@@ -100,17 +78,21 @@ Result measure(const std::string& name, const Options& options) {
     result.baseline_ms.push_back(in_ms(clients.take_longest_stall()));
   }
   result.before = contender->footprint();
+  LateSessions late(contender->address());
   {
     test::Prober prober({.target = contender->address(), .limit = 1s});
-    for (unsigned i = 0; i < options.reloads; ++i) reload_once(*contender, clients, false, result);
-    for (unsigned i = 0; i < options.upgrades; ++i) reload_once(*contender, clients, true, result);
+    for (unsigned i = 0; i < options.reloads; ++i) reload_once(*contender, clients, late, false, result);
+    for (unsigned i = 0; i < options.upgrades; ++i) reload_once(*contender, clients, late, true, result);
     prober.stop();
     result.probes = prober.answered();
     result.failed = prober.failures().size();
     result.failed_probes = prober.failures_by_kind();
+    result.longest_gap_ms = in_ms(prober.longest_gap());
   }
   std::this_thread::sleep_for(1s);
   result.stuck = clients.count_stuck(10s);
+  result.late = late.size();
+  result.late_lost = late.count_lost();
   result.sessions = clients.tally();
   result.corrupt_at_backend = first.corrupt() + second.corrupt();
   result.after = contender->footprint();
@@ -118,84 +100,8 @@ Result measure(const std::string& name, const Options& options) {
   return result;
 }
 
-// Why a result of vipward's misses what is asked of it; empty: nothing.
-std::string misses(const Result& result) {
-  std::string text;
-  const auto add = [&](bool missed, const std::string& what) {
-    if (missed) text += (text.empty() ? "" : ", ") + what;
-  };
-  add(result.sessions.ended() > 0 || result.corrupt_at_backend > 0, "sessions lost");
-  add(result.stuck > 0, "sessions stuck");
-  add(most_of(result.stalls_ms) > 150, "stall over 150 ms");
-  add(result.failed > 0, "new requests failed");
-  add(static_cast<double>(result.after.memory_kib) > 1.1 * static_cast<double>(result.before.memory_kib),
-      "memory grew by more than a tenth");
-  add(result.after.descriptors > result.before.descriptors + 4, "descriptors grew");
-  add(result.after.processes > result.before.processes, "old processes left");
-  return text;
-}
-
-std::string row(const Result& result) {
-  if (!result.failure.empty()) return "| " + result.contender + " | " + result.failure + " |\n";
-  const auto& sessions = result.sessions;
-  const bool is_ours = result.contender == "vipward";
-  const std::string missed = misses(result);
-  return "| " + result.contender + " | " + std::to_string(result.reloads_ms.size() - result.upgrades) +
-         " + " + std::to_string(result.upgrades) + " | " + std::to_string(sessions.ended()) + " | " +
-         std::to_string(sessions.corrupt + result.corrupt_at_backend) + " | " + std::to_string(result.stuck) +
-         " | " + median_and_most(result.stalls_ms) + " | " + number(median_of(result.baseline_ms)) + " / " +
-         number(most_of(result.baseline_ms)) + " | " + number(median_of(result.reloads_ms), 0) + " | " +
-         std::to_string(result.failed) + " of " + std::to_string(result.probes + result.failed) + " (" +
-         result.failed_probes + ") | " + std::to_string(result.before.processes) + " -> " +
-         std::to_string(result.after.processes) + " | " +
-         number(static_cast<double>(result.before.memory_kib) / 1024) + " -> " +
-         number(static_cast<double>(result.after.memory_kib) / 1024) + " | " +
-         std::to_string(result.before.descriptors) + " -> " + std::to_string(result.after.descriptors) +
-         " | " + (is_ours ? (missed.empty() ? "yes" : missed) : "") + " |\n";
-}
-
-std::string first_line_of(std::vector<std::string> argv) {
-  const test::CommandResult result = test::run_command(std::move(argv));
-  const std::string text = result.standard_output + result.standard_error;
-  return text.substr(0, text.find('\n'));
-}
-
-std::string utc_now(const char* format) {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  std::array<char, 32> date{};
-  std::strftime(date.data(), date.size(), format, &parts);
-  return date.data();
-}
-
-std::string heading(const std::string& command_line, const Options& options) {
-  utsname system{};
-  uname(&system);
-  return "# Reload, " + utc_now("%Y-%m-%d %H:%M UTC") + "\n\n`" + command_line + "` at " +
-         first_line_of({"git", "-C", VIPWARD_SOURCE_DIR, "describe", "--always", "--dirty"}) + ", on " +
-         std::to_string(std::thread::hardware_concurrency()) + " cores, Linux " + system.release + "; " +
-         first_line_of({"haproxy", "-v"}) + "; " + first_line_of({"nginx", "-v"}) + ".\n\n" +
-         std::to_string(options.sessions) + " sessions over loopback, " + std::to_string(options.bulk) +
-         " of them moving checksummed data both ways at full speed, " + std::to_string(options.request) +
-         " asking for\nsomething every 10 ms, the rest idle, each since another moment; one worker each; "
-         "clients, backends and "
-         "contender share "
-         "the cores.\nThen reloads, and for vipward upgrades, one after the other, the sessions staying "
-         "open, with a "
-         "new connection every 2 ms.\nStall: the longest time that any session got nothing it was waiting "
-         "for, median "
-         "of the reloads / worst, in ms; the same per second\nwithout a reload beside it. Reload: until the "
-         "new "
-         "configuration serves, median, in ms. Memory: Pss of all its processes, MiB.\n\n"
-         "| contender | reloads + upgrades | sessions lost | corrupt | stuck | stall | without reload | "
-         "reload | "
-         "new connections failed | processes | memory | descriptors | bars met |\n"
-         "|---|---|---|---|---|---|---|---|---|---|---|---|---|\n";
-}
-
 int run(const Options& options, const std::string& command_line) {
-  std::string text = heading(command_line, options);
+  std::string text = heading(command_line, options) + table_head();
   std::cout << text << std::flush;
   bool all_met = true;
   for (const std::string& name : options.contenders) {
@@ -214,15 +120,12 @@ int run(const Options& options, const std::string& command_line) {
     std::cout << row(result) << std::flush;
   }
   if (std::ranges::find(options.contenders, "vipward") != options.contenders.end()) {
-    const HeldVip held = measure_held_vip({.sessions = options.sessions,
-                                           .bulk = options.bulk,
-                                           .request = options.request,
-                                           .reloads = options.reloads,
-                                           .upgrades = options.upgrades});
+    const HeldVip held = measure_held_vip(options);
     all_met = all_met && misses(held).empty();
     text += table_of(held);
     std::cout << table_of(held) << std::flush;
   }
+  text += bars();
   std::string output = options.output;
   if (output.empty() && options.is_whole())
     output = VIPWARD_SOURCE_DIR "/perf/results/" + utc_now("%Y-%m-%d") + "-reload.md";
