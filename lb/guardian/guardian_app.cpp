@@ -30,10 +30,9 @@ std::int64_t unix_ms_now() {
       .count();
 }
 
-std::vector<ListenerSet::Inherited> listeners_of(const std::optional<Heritage>& heritage) {
+std::vector<ListenerSet::Inherited> listeners_of(const Heritage& heritage) {
   std::vector<ListenerSet::Inherited> inherited;
-  if (!heritage) return inherited;
-  for (const ListenerSet::Lent& lent : heritage->listeners) {
+  for (const ListenerSet::Lent& lent : heritage.listeners) {
     ListenerSet::Inherited& of = inherited.emplace_back(ListenerSet::Inherited{lent.address, {}});
     for (const int socket : lent.sockets) of.sockets.emplace_back(socket);
   }
@@ -62,7 +61,7 @@ GuardianApp::GuardianApp(Log& log, GuardianPlan plan)
       executable_(std::move(plan.executable)),
       proxy_account_(plan.proxy_account),
       heritage_(std::move(plan.heritage)),
-      listeners_(config_, log, listeners_of(heritage_)),
+      listeners_(heritage_ ? ListenerSet(config_, log, listeners_of(*heritage_)) : ListenerSet(config_, log)),
       briefing_(config_name_, config_text_),
       files_(std::move(plan.files)),
       departing_(heritage_ ? heritage_->departing : std::vector<channel::DepartingBackend>()),
@@ -180,6 +179,9 @@ void GuardianApp::watch_signals() {
 // The VIP first: its advertisements are what waits.
 void GuardianApp::go_on_from(const Heritage& heritage) {
   commands_.resume_from(heritage.operator_commands);
+  if (heritage.refusing_on_vips) listeners_.refuse_on_vips();
+  // Before anybody hears that it takes over: it accepts on all of them. What fails check() says.
+  listeners_.listen();
   life_.take_over({.predecessor = heritage.predecessor,
                    .successor = heritage.successor.value(),
                    .supervisor = heritage.supervisor,
@@ -322,6 +324,7 @@ Heritage GuardianApp::heritage() const {
   left.every_service_has_living = every_service_has_living_;
   left.loop_lag = status().loop_lag;
   for (ListenerSet::Lent& lent : listeners_.lent()) left.listeners.push_back(std::move(lent));
+  left.refusing_on_vips = listeners_.is_refusing_on_vips();
   left.control = control_.lent();
   left.operator_commands = commands_.lent();
   if (router_) left.vip = router_->memory();

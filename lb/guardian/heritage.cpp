@@ -49,8 +49,9 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(VipMemory, interface, own_peers,
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Heritage, version, executable_path, config_text,
                                                 proxy_account, config_loaded_unix_ms, generations, supervisor,
                                                 predecessor, successor, handover, departing,
-                                                every_service_has_living, loop_lag, listeners, control,
-                                                operator_commands, vip, vrrp_socket)
+                                                every_service_has_living, loop_lag, listeners,
+                                                refusing_on_vips, control, operator_commands, vip,
+                                                vrrp_socket)
 
 // Texts that came from outside (names of files) may be no UTF-8: they are kept readable.
 std::string to_text(const Heritage& heritage) {

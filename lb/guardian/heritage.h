@@ -43,6 +43,7 @@ struct Heritage {
   HistogramSnapshot loop_lag;
 
   std::vector<ListenerSet::Lent> listeners;
+  bool refusing_on_vips = false;  // those among them
   ControlServer::Lent control;
   OperatorCommands::Lent operator_commands;
   std::optional<VipMemory> vip;

@@ -3,6 +3,8 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <span>
+#include <stdexcept>
 #include <system_error>
 #include <utility>
 
@@ -22,25 +24,20 @@ bool overlaps(const SocketAddress& one, const SocketAddress& other) {
   return one.port() == other.port() && (one.ip().is_unspecified() || other.ip().is_unspecified());
 }
 
-// Opens the sockets of a set, as far as they are not there already.
+// Binds the sockets of a set, as far as they are not there already.
 class Opener {
  public:
-  Opener(const Config& config, Log& log, std::vector<ListenerSet::Inherited> inherited)
-      : config_(config),
-        log_(log),
-        options_{.transparent = config.vip.has_value()},
-        inherited_(std::move(inherited)) {}
+  Opener(const Config& config, std::vector<ListenerSet::Inherited> inherited)
+      : options_{.transparent = config.vip.has_value()}, inherited_(std::move(inherited)) {}
 
-  std::vector<Fd> open(const SocketAddress& address, const std::string& service, std::size_t count) {
+  std::vector<Fd> open(const SocketAddress& address, std::size_t count) {
     std::vector<Fd> sockets = take(address);
-    const bool is_new = sockets.empty();
     // An overlapping one of our own would be taken for another process's.
-    if (is_new)
-      sockets.push_back(is_ours_nearby(address) ? listen_tcp_beside(address, options_)
-                                                : listen_tcp(address, options_));
+    if (sockets.empty())
+      sockets.push_back(is_ours_nearby(address) ? bind_tcp_beside(address, options_)
+                                                : bind_tcp(address, options_));
     if (sockets.size() > count) sockets.resize(count);
-    while (sockets.size() < count) sockets.push_back(listen_tcp_beside(address, options_));
-    if (is_new) say(address, service);
+    while (sockets.size() < count) sockets.push_back(bind_tcp_beside(address, options_));
     return sockets;
   }
 
@@ -52,39 +49,81 @@ class Opener {
   bool is_ours_nearby(const SocketAddress& address) const {
     return std::ranges::any_of(inherited_, [&](const auto& of) { return overlaps(of.address, address); });
   }
-  void say(const SocketAddress& address, const std::string& service) const {
-    log_.info("listening", {{"service", service}, {"address", address.to_string()}});
-    // With a VIP it is what a backup looks like.
-    if (is_local_address(address.ip()) || is_vip(config_, address.ip())) return;
-    log_.warn("this host does not have the address now, clients arrive once it does",
-              {{"address", address.to_string()}});
-  }
 
-  const Config& config_;
-  Log& log_;
   ListenOptions options_;
   std::vector<ListenerSet::Inherited> inherited_;
 };
 
+struct Begun {
+  std::size_t sockets = 0;  // that listen now, and did not
+  int error = 0;            // of one that cannot
+};
+Begun listen_on_all(std::span<const Fd> sockets) {
+  Begun begun;
+  for (const Fd& socket : sockets) {
+    if (is_listening(socket.get())) continue;
+    if (listen_on(socket.get())) {
+      ++begun.sockets;
+    } else {
+      begun.error = errno;
+    }
+  }
+  return begun;
+}
+
+// A socket that does not listen keeps the shutdown until it does, and so does all that it accepts then: EPIPE
+// (net/ipv4/af_inet.c, inet_shutdown).
+void shut_down(std::span<const Fd> sockets) {
+  for (const Fd& socket : sockets) {
+    if (is_listening(socket.get())) ::shutdown(socket.get(), SHUT_RDWR);
+  }
+}
+
 }  // namespace
 
+ListenerSet::ListenerSet(const Config& config, Log& log) : ListenerSet(config, log, {}) {
+  if (const std::string problem = listen(); !problem.empty()) throw std::runtime_error(problem);
+}
+
 ListenerSet::ListenerSet(const Config& config, Log& log, std::vector<Inherited> inherited) : log_(log) {
-  Opener opener(config, log, std::move(inherited));
+  Opener opener(config, std::move(inherited));
   for (std::size_t i = 0; i < config.services.size(); ++i) {
     std::uint32_t index = 0;
     for (const SocketAddress& address : listen_addresses(config.services[i], config.vip)) {
       Group& group = services_.emplace_back();
       group.service = static_cast<std::uint32_t>(i);
+      group.service_name = config.services[i].name;
       group.address_index = index++;
       group.address = address;
       group.on_vip = is_vip(config, address.ip());
-      group.sockets = opener.open(address, config.services[i].name, channel::kListenersPerAddress);
+      group.sockets = opener.open(address, channel::kListenersPerAddress);
     }
   }
   for (const SocketAddress& address : config.admin.listen) {
-    std::vector<Fd> sockets = opener.open(address, "admin", 1);
-    admin_.push_back({.address = address, .socket = std::move(sockets.front())});
+    std::vector<Fd> sockets = opener.open(address, 1);
+    admin_.push_back(
+        {.address = address, .on_vip = is_vip(config, address.ip()), .socket = std::move(sockets.front())});
   }
+}
+
+std::string ListenerSet::listen() {
+  std::string problem;
+  const auto begin = [&](const std::string& service, const auto& at, std::span<const Fd> sockets) {
+    const std::string address = at.address.to_string();
+    const Begun begun = listen_on_all(sockets);
+    if (begun.error != 0 && problem.empty())
+      problem = "cannot listen on " + address + ": " + std::generic_category().message(begun.error);
+    if (begun.error != 0 || begun.sockets == 0) return;
+    log_.info("listening", {{"service", service}, {"address", address}});
+    // With a VIP it is what a backup looks like.
+    if (is_local_address(at.address.ip()) || at.on_vip) return;
+    log_.warn("this host does not have the address now, clients arrive once it does", {{"address", address}});
+  };
+  for (const Group& group : services_) {
+    if (!refusing_ || !group.on_vip) begin(group.service_name, group, group.sockets);
+  }
+  for (const AdminListener& listener : admin_) begin("admin", listener, {&listener.socket, 1});
+  return problem;
 }
 
 std::vector<ListenerSet::Lent> ListenerSet::lent() const {
@@ -114,47 +153,35 @@ std::vector<ListenerSet::Inherited> ListenerSet::copies() const {
 void ListenerSet::refuse_on_vips() {
   refusing_ = true;
   for (const Group& group : services_) {
-    if (!group.on_vip) continue;
-    for (const Fd& socket : group.sockets) ::shutdown(socket.get(), SHUT_RDWR);
+    if (group.on_vip) shut_down(group.sockets);
   }
 }
 
 void ListenerSet::listen_again() {
   if (!std::exchange(refusing_, false)) return;
   for (const Group& group : services_) {
-    if (!group.on_vip) continue;
-    for (const Fd& socket : group.sockets) listen_on(socket.get());  // check() finds what fails
+    if (group.on_vip) listen_on_all(group.sockets);  // check() finds what fails
   }
 }
 
 void ListenerSet::close_all() {
-  for (const Group& group : services_) {
-    for (const Fd& socket : group.sockets) ::shutdown(socket.get(), SHUT_RDWR);
-  }
+  for (const Group& group : services_) shut_down(group.sockets);
 }
 
 bool ListenerSet::check() {
   std::string lost;
   for (const Group& group : services_) {
     if (refusing_ && group.on_vip) continue;
-    int error = 0;
-    std::size_t repaired = 0;
-    for (const Fd& socket : group.sockets) {
-      if (is_listening(socket.get())) continue;
-      if (listen_on(socket.get())) {
-        ++repaired;
-      } else {
-        error = errno;
-      }
-    }
-    if (repaired > 0)
+    const Begun begun = listen_on_all(group.sockets);
+    if (begun.sockets > 0)
       log_.warn("a listener had been closed from outside, it listens again",
                 {{"address", group.address.to_string()}});
-    if (error == 0) continue;
+    if (begun.error == 0) continue;
     lost += (lost.empty() ? "" : ", ") + group.address.to_string();
     if (lost_.empty()) {
-      log_.error("a listener is lost, its clients are refused",
-                 {{"address", group.address.to_string()}, {"error", std::generic_category().message(error)}});
+      log_.error(
+          "a listener is lost, its clients are refused",
+          {{"address", group.address.to_string()}, {"error", std::generic_category().message(begun.error)}});
     }
   }
   lost_ = lost;

@@ -20,6 +20,7 @@ class ListenerSet {
   // One address of a service and its sockets.
   struct Group {
     std::uint32_t service = 0;
+    std::string service_name;
     std::uint32_t address_index = 0;  // in the service's list
     SocketAddress address;
     bool on_vip = false;  // released with the VIP
@@ -32,9 +33,13 @@ class ListenerSet {
     std::vector<Fd> sockets;
   };
 
-  // Listens on everything the configuration names; of `inherited` it takes what it can use, and the rest is
-  // closed. Throws std::system_error that names the address.
-  ListenerSet(const Config& config, Log& log, std::vector<Inherited> inherited = {});
+  // Listens on everything the configuration names. Throws std::runtime_error that names the address.
+  ListenerSet(const Config& config, Log& log);
+  // From another set: of `inherited` it takes what it can use, and the rest is closed. What is new is bound,
+  // so that a port that is taken is an error, and nobody gets in before listen(): a client that the kernel
+  // gave to 10.0.0.1:6443, which is nobody's yet, instead of to 0.0.0.0:6443, which is served, would be lost
+  // with this set. Throws std::runtime_error that names the address.
+  ListenerSet(const Config& config, Log& log, std::vector<Inherited> inherited);
 
   // What another set can be made from, in this process or in its next image. Copies; throws std::system_error
   // if no descriptor is left.
@@ -49,14 +54,20 @@ class ListenerSet {
   const std::vector<Group>& services() const { return services_; }
   struct AdminListener {
     SocketAddress address;  // as configured
+    bool on_vip = false;    // is not released with it
     Fd socket;
   };
   const std::vector<AdminListener>& admin() const { return admin_; }
+
+  // Listens on everything that does not yet, but for VIPs that are refused. What went wrong first, or
+  // nothing; check() tries that again.
+  std::string listen();
 
   // Resets what is queued on the VIPs and refuses what comes (shutdown(2)); listen_again() follows once the
   // addresses are off, for the next time they are here.
   void refuse_on_vips();
   void listen_again();
+  bool is_refusing_on_vips() const { return refusing_; }
   // The same for all listeners, for good.
   void close_all();
 

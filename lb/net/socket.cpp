@@ -68,6 +68,11 @@ Fd bound_tcp(const SocketAddress& address, BindOptions options) {
   return fd;
 }
 
+Fd listening(Fd bound) {
+  if (!listen_on(bound.get())) fail(listen_failure(SocketAddress::local_of(bound.get()).to_string()));
+  return bound;
+}
+
 // This thread's new files are of that group (setfsgid(2)): CAP_SETGID is enough, where chown(2) wants
 // CAP_CHOWN. A refusal is not told.
 class FilesOfGroup {
@@ -95,16 +100,22 @@ bool is_answered(const sockaddr_un& address) {
 
 }  // namespace
 
-Fd listen_tcp(const SocketAddress& address, ListenOptions options) {
+Fd bind_tcp(const SocketAddress& address, ListenOptions options) {
   // SO_REUSEPORT would join another process's listeners: ask without it first.
   const Fd probe = bound_tcp(address, {.reuse_port = false});
-  return listen_tcp_beside(SocketAddress::local_of(probe.get()), options);
+  return bind_tcp_beside(SocketAddress::local_of(probe.get()), options);
+}
+
+Fd bind_tcp_beside(const SocketAddress& address, ListenOptions options) {
+  return bound_tcp(address, {.reuse_port = true, .transparent = options.transparent});
+}
+
+Fd listen_tcp(const SocketAddress& address, ListenOptions options) {
+  return listening(bind_tcp(address, options));
 }
 
 Fd listen_tcp_beside(const SocketAddress& address, ListenOptions options) {
-  Fd fd = bound_tcp(address, {.reuse_port = true, .transparent = options.transparent});
-  if (!listen_on(fd.get())) fail(listen_failure(address.to_string()));
-  return fd;
+  return listening(bind_tcp_beside(address, options));
 }
 
 bool is_listening(int fd) {

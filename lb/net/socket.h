@@ -28,6 +28,10 @@ struct ListenOptions {
 Fd listen_tcp(const SocketAddress& address, ListenOptions options = {});
 // More listeners of this process on the same address (a port of 0: see SocketAddress::local_of).
 Fd listen_tcp_beside(const SocketAddress& address, ListenOptions options = {});
+// The same two up to listen_on(): the port is known to be free, and nobody gets in yet. Another process that
+// asks for it meanwhile may have it.
+Fd bind_tcp(const SocketAddress& address, ListenOptions options = {});
+Fd bind_tcp_beside(const SocketAddress& address, ListenOptions options = {});
 // Whether it listens; and makes it do so (again, after a shutdown). False leaves errno.
 bool is_listening(int fd);
 bool listen_on(int fd);

@@ -223,6 +223,7 @@ TEST_CASE("an address that is new is opened, one that has gone is closed, and th
   config.services[0].listen = {at(rig.on_vip.address()), at(added.address())};
   std::optional<ListenerSet> after(std::in_place, config, rig.log.log(), before->copies());
   before.reset();
+  CHECK(after->listen().empty());
   CHECK(Client(added.address()).error() == 0);
   CHECK(Client(rig.on_vip.address()).error() == 0);
   CHECK(Client(rig.beside.address()).error() == ECONNREFUSED);
@@ -243,13 +244,95 @@ TEST_CASE("a set that cannot be made leaves the other one as it was") {
   CHECK(Client(rig.beside.address()).error() == 0);
 }
 
-TEST_CASE("an address that overlaps one of our own is not taken for another process's") {
+// The kernel prefers the listener of that very address: until somebody accepts there it must not have one.
+TEST_CASE("an address that overlaps one of our own gets no client before it is listened on") {
   Rig rig;
   const ListenerSet before(rig.config, rig.log.log());
   Config config = rig.config;
-  config.services[1].listen = {at(with_port("127.0.0.3", rig.everywhere))};
-  const ListenerSet after(config, rig.log.log(), before.copies());
-  CHECK(Client(with_port("127.0.0.3", rig.everywhere)).error() == 0);
+  const SocketAddress exact = with_port("127.0.0.3", rig.everywhere);
+  config.services[1].listen = {at(exact)};
+  std::optional<ListenerSet> after(std::in_place, config, rig.log.log(), before.copies());
+  const Client early(exact);
+  CHECK(early.error() == 0);
+  CHECK_FALSE(is_accepted_from(after->services()[2].sockets, early));
+  CHECK(is_accepted_from(before.services()[2].sockets, early));
+  CHECK(rig.log.count("listening service=wide address=" + exact.to_string()) == 0);
+  SUBCASE("and then all of them") {
+    CHECK(after->listen().empty());
+    const Client late(exact);
+    CHECK(is_accepted_from(after->services()[2].sockets, late));
+    CHECK(rig.log.wait_for("listening service=wide address=" + exact.to_string()));
+    CHECK(after->check());
+    CHECK(rig.log.count("closed from outside") == 0);
+  }
+  SUBCASE("and none is lost with the set") {
+    const Client waiting(exact);
+    after.reset();
+    CHECK(is_accepted_from(before.services()[2].sockets, waiting));
+  }
+}
+
+TEST_CASE("a new address is refused until it is listened on, admin's as well") {
+  Rig rig;
+  const ListenerSet before(rig.config, rig.log.log());
+  const ReservedPort added{"127.0.0.1"};
+  const ReservedPort admin{"127.0.0.1"};
+  Config config = rig.config;
+  config.services[0].listen = {at(added.address())};
+  config.admin.listen = {admin.address()};
+  ListenerSet after(config, rig.log.log(), before.copies());
+  for (const ReservedPort* port : {&added, &admin}) CHECK(Client(port->address()).error() == ECONNREFUSED);
+  CHECK(after.listen().empty());
+  for (const ReservedPort* port : {&added, &admin}) CHECK(Client(port->address()).error() == 0);
+}
+
+TEST_CASE("a port that another process took after it was bound is named, and the others are listened on") {
+  Rig rig;
+  const ListenerSet before(rig.config, rig.log.log());
+  const ReservedPort taken{"127.0.0.1"};
+  const ReservedPort added{"127.0.0.1"};
+  Config config = rig.config;
+  config.services[0].listen = {at(taken.address()), at(added.address())};
+  ListenerSet after(config, rig.log.log(), before.copies());
+  const Fd other = taken.listen();
+  CHECK(after.listen() == "cannot listen on " + taken.text() + ": Address already in use");
+  CHECK(Client(added.address()).error() == 0);
+  CHECK_FALSE(after.check());
+  CHECK(after.lost() == taken.text());
+}
+
+TEST_CASE("what is refused on the VIPs stays refused in a set made from it, until it is listened on again") {
+  Rig rig;
+  std::optional<ListenerSet> before(std::in_place, rig.config, rig.log.log());
+  before->refuse_on_vips();
+  REQUIRE(before->is_refusing_on_vips());
+  const ReservedPort added{"127.0.0.2"};
+  Config config = rig.config;
+  config.services[0].listen.push_back(at(added.address()));
+  ListenerSet after(config, rig.log.log(), before->copies());
+  before.reset();
+  after.refuse_on_vips();
+  CHECK(after.listen().empty());
+  CHECK(after.check());
+  for (const ReservedPort* port : {&rig.on_vip, &added})
+    CHECK(Client(port->address()).error() == ECONNREFUSED);
+  CHECK(Client(rig.beside.address()).error() == 0);
+
+  after.listen_again();
+  for (const ReservedPort* port : {&rig.on_vip, &added}) {
+    const Client client(port->address());
+    CHECK(client.error() == 0);
+    // A shutdown of what does not listen would be inherited by what it accepts.
+    bool writes = false;
+    for (const ListenerSet::Group& group : after.services()) {
+      for (const Fd& socket : group.sockets) {
+        SocketAddress peer;
+        const Fd accepted = accept_from(socket.get(), peer);
+        if (accepted && peer == client.local()) writes = send(accepted.get(), "x", 1, MSG_NOSIGNAL) == 1;
+      }
+    }
+    CHECK(writes);
+  }
 }
 
 }  // namespace

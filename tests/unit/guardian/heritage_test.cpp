@@ -61,6 +61,7 @@ Heritage full_heritage() {
   left.loop_lag = lag.snapshot();
   left.listeners = {{*SocketAddress::parse("10.0.0.100:6443"), {30, 31}},
                     {*SocketAddress::parse("[fd00::1]:6443"), {32}}};
+  left.refusing_on_vips = true;
   left.control = {.listener = 33, .clients = {{34, "rel"}}};
   left.operator_commands = {
       .is_holding = true, .holds_until = kThen + 1h, .pending_reply = 35, .pending_since = kThen};
@@ -105,6 +106,7 @@ TEST_CASE("everything that is left arrives as it was") {
   REQUIRE(got.listeners.size() == 2);
   CHECK(got.listeners[1].address == left.listeners[1].address);
   CHECK(got.listeners[0].sockets == std::vector{30, 31});
+  CHECK(got.refusing_on_vips);
   REQUIRE(got.control.clients.size() == 1);
   CHECK(got.control.clients.front().line == "rel");
   CHECK(got.operator_commands.is_holding);
