@@ -180,8 +180,10 @@ void GuardianApp::watch_signals() {
 void GuardianApp::go_on_from(const Heritage& heritage) {
   commands_.resume_from(heritage.operator_commands);
   if (heritage.refusing_on_vips) listeners_.refuse_on_vips();
-  // Before anybody hears that it takes over: it accepts on all of them. What fails check() says.
+  // Before anybody hears that it takes over: it accepts on all of them. What fails check() says; what was
+  // lost already is lost from the first moment on, or a holder of last resort would seem to be without fault.
   listeners_.listen();
+  listeners_.check();
   life_.take_over({.predecessor = heritage.predecessor,
                    .successor = heritage.successor.value(),
                    .supervisor = heritage.supervisor,
