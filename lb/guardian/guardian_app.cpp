@@ -194,6 +194,9 @@ void GuardianApp::go_on_from(const Heritage& heritage) {
   if (router_) router_->go_on();
   // The operator may have drained something after the successor had been told.
   life_.send(drains_.message());
+  // A certificate may have been exchanged since they were opened for it, and from now on only later changes
+  // are.
+  tell_of(files_.open_all());
   control_.adopt(heritage.control.clients);
   log_.info("configuration in effect", {{"config_hash", config_.hash},
                                         {"generation", heritage.handover.successor},
@@ -270,7 +273,13 @@ void GuardianApp::tick() {
 
 void GuardianApp::look_around() {
   listeners_.check();
-  for (FileWatch::Opened& opened : files_.look()) {
+  tell_of(files_.look());
+  reconsider();
+  tell_status();
+}
+
+void GuardianApp::tell_of(std::vector<FileWatch::Opened> files) {
+  for (FileWatch::Opened& opened : files) {
     if (!opened.problem.empty()) {
       log_.error("check files changed but cannot be used, the old ones stay in use",
                  {{"problem", opened.problem}});
@@ -278,8 +287,6 @@ void GuardianApp::look_around() {
       life_.send(message_of(std::move(opened)));
     }
   }
-  reconsider();
-  tell_status();
 }
 
 void GuardianApp::arm_deadline() {

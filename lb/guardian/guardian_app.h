@@ -33,7 +33,7 @@ struct GuardianPlan {
   std::string config_name;
   std::string config_text;
   std::optional<Account> proxy_account;  // absent: the proxy stays what we are
-  FileWatch files;                       // of the checks; looked at once
+  FileWatch files;                       // of the checks; looked at once, but for a next image
   Fd control_listener;
   Executable executable;
   std::optional<Heritage> heritage;  // of the last image, which this one goes on for
@@ -71,6 +71,7 @@ class GuardianApp {
   void pass_on(Fd client);
   void tick();
   void look_around();
+  void tell_of(std::vector<FileWatch::Opened> files);
   void arm_deadline();
   void on_deadline();
   void tell_status();

@@ -75,11 +75,13 @@ Footing take_footing(const Config& config) {
 
 int serve(Log& log, GuardianPlan plan) {
   std::vector<std::string> problems;
-  for (const FileWatch::Opened& opened : plan.files.open_all()) {
-    if (!opened.problem.empty()) problems.push_back(opened.problem);
+  // What a next image cannot open is not worth a single session: it goes on, and says so.
+  if (!plan.heritage) {
+    for (const FileWatch::Opened& opened : plan.files.open_all()) {
+      if (!opened.problem.empty()) problems.push_back(opened.problem);
+    }
   }
-  // What a next image cannot open is not worth a single session: look_around() says it.
-  if (problems.empty() || plan.heritage) {
+  if (problems.empty()) {
     GuardianApp app(log, std::move(plan));
     problems = app.run();
   }

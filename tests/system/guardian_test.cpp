@@ -4,16 +4,19 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <filesystem>
 #include <list>
 #include <optional>
 
+#include "tests/support/syscall_steps.h"
 #include "tests/support/wait.h"
 #include "tests/system/guarded.h"
 #include "tests/system/standins.h"
@@ -205,6 +208,41 @@ TEST_CASE("files that only root may read are used by the checks, also after a ch
     kill(proxy_of(vipward), SIGKILL);
     REQUIRE(wait_for_generation(vipward, 2));
     CHECK(vipward.wait_until_ready(rig.names(), 10s));
+  }
+}
+
+// The next proxy has had its files already when it hears its first word.
+TEST_CASE("a file that changes in the middle of a reload is used by the next proxy; one that goes is said") {
+  std::string token = read_file(Standins::pki_file("health.token"));
+  Standins rig({"--client-ca", Standins::pki_file("ca.crt"), "--token", token.substr(0, token.find('\n'))});
+  const std::string file = rig.folder().file("token", "wrong\n");
+  ConfigText config = rig.config();
+  config.health_check["bearer_token_file"] = "\"" + file + "\"";
+  Daemon& vipward = rig.start_vipward(config);
+  REQUIRE(vipward.wait_for_state("master-1", "not_ready", 10s));
+  bool changes = false;
+  SUBCASE("changes") {
+    changes = true;
+  }
+  SUBCASE("goes") {}
+  std::atomic<bool> done{false};
+  {
+    const SyscallSteps tracer({.parent = vipward.pid(),
+                               .elder = proxy_of(vipward),
+                               .younger_command = "proxy",
+                               .numbers = {SYS_recvmsg},
+                               .on_step = [&](const SyscallSteps::Step& step) {
+                                 if (step.who != SyscallSteps::Who::Younger || done.exchange(true)) return;
+                                 if (changes) write_file(file, token);
+                                 if (!changes) fs::remove(file);
+                               }});
+    CHECK(vipward.command({"reload"}).exit_code == 0);
+  }
+  REQUIRE(done);
+  if (changes) {
+    CHECK(vipward.wait_until_ready(rig.names(), 10s));
+  } else {
+    CHECK(vipward.process().wait_for_line("check files changed but cannot be used.*" + file, 10s));
   }
 }
 
