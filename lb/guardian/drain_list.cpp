@@ -91,6 +91,25 @@ std::string hint_of_other_host(const Config& config) {
   return "\ndo the same on the other host: each host has its own list";
 }
 
+struct BackendName {
+  std::string service;
+  std::string backend;
+  bool operator==(const BackendName&) const = default;
+};
+
+std::vector<BackendName> names_of(const Config& config, const channel::Drains& drains) {
+  std::vector<BackendName> names;
+  for (const channel::DrainedBackend& drained : drains.backends) {
+    const ServiceConfig& service = config.services.at(drained.service);
+    names.push_back({.service = service.name, .backend = service.backends.at(drained.backend).name});
+  }
+  return names;
+}
+
+bool is_among(const std::vector<BackendName>& names, const BackendName& name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
 }  // namespace
 
 struct DrainList::Target {
@@ -243,6 +262,34 @@ std::vector<DrainEntry> DrainList::unknown_in(const Config& config) const {
     return targets_of(config, name_of(entry.service, entry.backend)).empty();
   });
   return unknown;
+}
+
+DrainsAcross drains_across(const Config& now, const channel::Drains& drained_now, const Config& next,
+                           const channel::Drains& drained_next) {
+  DrainsAcross across;
+  for (std::size_t i = 0; i < next.services.size(); ++i) {
+    const ServiceConfig& service = next.services[i];
+    const auto drained = std::ranges::count(drained_next.backends, i, &channel::DrainedBackend::service);
+    if (static_cast<std::size_t>(drained) < service.backends.size()) continue;
+    across.refusals.push_back(service.name + ": every backend that it would have is drained, new clients " +
+                              "would be refused; undrain " +
+                              name_of(service.name, service.backends.front().name) + " first");
+  }
+  const std::vector<BackendName> before = names_of(now, drained_now);
+  const std::vector<BackendName> after = names_of(next, drained_next);
+  for (const BackendName& name : before) {
+    if (is_among(after, name)) continue;
+    across.changes.push_back(name.service + ": " + name.backend + " is no longer configured, it will be " +
+                             "drained when it is again; vipward undrain " +
+                             name_of(name.service, name.backend) + " ends that");
+  }
+  for (const BackendName& name : after) {
+    if (is_among(before, name)) continue;
+    across.changes.push_back(name.service + ": " + name.backend + " is drained, as it was when it was " +
+                             "configured before; vipward undrain " + name_of(name.service, name.backend) +
+                             " ends that");
+  }
+  return across;
 }
 
 }  // namespace vipward

@@ -61,4 +61,14 @@ class DrainList {
   std::vector<DrainEntry> entries_;
 };
 
+// What a reload to `next` makes of what is drained now. `refusals`: of each service that would be left
+// without a backend for new clients, a sentence that says what to do. `changes`: of each drain that waits
+// from now on, or that is no longer waiting, a line for people.
+struct DrainsAcross {
+  std::vector<std::string> refusals{};
+  std::vector<std::string> changes{};
+};
+DrainsAcross drains_across(const Config& now, const channel::Drains& drained_now, const Config& next,
+                           const channel::Drains& drained_next);
+
 }  // namespace vipward

@@ -72,12 +72,19 @@ std::vector<std::string> Succession::adopt(const std::string& config_text) {
   config::Difference difference = config::difference_of(present_.config, *loaded.config);
   if (!difference.refusals.empty()) return std::move(difference.refusals);
   if (auto refusal = hooks_.refusal_of(*loaded.config)) return {*refusal};
+  DrainsAcross drains = drains_across(*loaded.config);
+  if (!drains.refusals.empty()) return std::move(drains.refusals);
   config_ = std::move(*loaded.config);
   config_text_ = config_text;
   if (!difference.changes.empty()) changes_.push_back(config::counts_text(difference));
   std::ranges::move(difference.changes, std::back_inserter(changes_));
+  std::ranges::move(drains.changes, std::back_inserter(changes_));
   departing_ = departing_after(present_.departing, difference.departing, config_, present_.loop.now());
   return {};
+}
+
+DrainsAcross Succession::drains_across(const Config& next) const {
+  return vipward::drains_across(present_.config, hooks_.drains(present_.config), next, hooks_.drains(next));
 }
 
 std::vector<std::string> Succession::open() {
@@ -128,6 +135,9 @@ void Succession::on_message(const channel::ToGuardian& message) {
   if (const auto* failed = std::get_if<channel::Failed>(&message)) return fail(failed->problems);
   if (!std::holds_alternative<channel::Prepared>(message)) return;
   limit_.cancel();
+  // The operator may have drained the one that was left.
+  auto refusals = drains_across(config_).refusals;
+  if (!refusals.empty()) return fail(std::move(refusals));
   prepared_ = true;
   hooks_.on_prepared();
 }

@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "lb/guardian/briefing.h"
 #include "lb/guardian/control_server.h"
+#include "lb/guardian/drain_list.h"
 #include "lb/guardian/examination.h"
 #include "lb/guardian/file_watch.h"
 #include "lb/guardian/listener_set.h"
@@ -75,6 +76,7 @@ class Succession {
   void on_verdict(Examination::Verdict verdict);
   // A sentence for each thing that is wrong.
   std::vector<std::string> adopt(const std::string& config_text);
+  DrainsAcross drains_across(const Config& next) const;
   std::vector<std::string> open();
   std::vector<std::string> start_proxy();
   void on_message(const channel::ToGuardian& message);

@@ -178,6 +178,24 @@ TEST_CASE("a drain in the middle of a reload is not lost") {
   }
 }
 
+TEST_CASE("a reload that leaves only what is drained is refused until something is undrained") {
+  Standins rig;
+  Daemon& vipward = rig.start_ready_vipward();
+  REQUIRE(vipward.command({"drain", "master-1"}).exit_code == 0);
+  ConfigText config = rig.config();
+  config.backends.erase("master-2");
+  config.backends.erase("master-3");
+  write_file(rig.folder().file("vipward.yaml"), config.yaml());
+  check_failure(vipward.command({"reload"}),
+                "vipward reload: nothing changed\n"
+                "api: every backend that it would have is drained, new clients would be refused; undrain "
+                "api/master-1 first\n");
+  CHECK_FALSE(rig.ask(10).contains("master-1"));
+  REQUIRE(vipward.command({"undrain", "master-1"}).exit_code == 0);
+  CHECK(vipward.command({"reload"}).exit_code == 0);
+  CHECK(rig.ask(10) == std::map<std::string, unsigned>{{"master-1", 10}});
+}
+
 TEST_CASE("what cannot be drained is answered with what can be, and nothing changes") {
   Standins rig;
   Daemon& vipward = rig.start_ready_vipward();

@@ -198,6 +198,48 @@ TEST_CASE("a proxy is told positions, in the order of its configuration") {
   CHECK(host.list.message(next).backends == Told{{0, 1, kNowMs, kNowMs + 90'000}, {1, 0, kNowMs, 0}});
 }
 
+DrainsAcross across(const Operator& host, const Config& next) {
+  return drains_across(host.config, host.list.message(host.config), next, host.list.message(next));
+}
+
+TEST_CASE("a configuration that leaves a service with drained backends only is refused with what to do") {
+  Operator host(two_services());
+  host.drain("api/master-1");
+  host.drain("join/master-2");
+  CHECK(across(host, host.config).refusals.empty());
+  Config next = two_services();
+  next.services[0] = service("api", {"master-1"});
+  CHECK(across(host, next).refusals ==
+        Names{"api: every backend that it would have is drained, new clients would be refused; undrain "
+              "api/master-1 first"});
+  next.services[1] = service("join", {"master-2", "master-4"});
+  CHECK(across(host, next).refusals.size() == 1);
+  next.services[0].backends.push_back(next.services[1].backends.back());
+  CHECK(across(host, next).refusals.empty());
+  host.undrain("api/master-1");
+  next.services[0] = service("api", {"master-1"});
+  CHECK(across(host, next).refusals.empty());
+}
+
+TEST_CASE("a drain that begins to wait because of a configuration is said, and when it ends to wait again") {
+  Operator host(two_services());
+  host.drain("api/master-3");
+  host.drain("join/master-1");
+  CHECK(across(host, two_services()).changes.empty());
+  const Config next = one_service({"master-1", "master-2"});
+  CHECK(across(host, next).changes ==
+        Names{"api: master-3 is no longer configured, it will be drained when it is again; vipward undrain "
+              "api/master-3 ends that",
+              "join: master-1 is no longer configured, it will be drained when it is again; vipward undrain "
+              "join/master-1 ends that"});
+  host.config = next;
+  CHECK(across(host, next).changes.empty());
+  CHECK(
+      across(host, one_service({"master-3", "master-1"})).changes ==
+      Names{"api: master-3 is drained, as it was when it was configured before; vipward undrain api/master-3 "
+            "ends that"});
+}
+
 TEST_CASE("no more can be drained than a proxy can be told") {
   Names names;
   for (std::size_t i = 0; i < DrainList::kMost + 2; ++i) names.push_back("m" + std::to_string(i));
