@@ -118,16 +118,21 @@ struct DrainList::Target {
   std::string name() const { return name_of(service->name, backend->name); }
 };
 
-DrainList DrainList::parse(std::string_view text) {
-  DrainList list;
-  while (!text.empty() && list.entries_.size() < kMost) {
+DrainList::Parsed DrainList::parse(std::string_view text) {
+  Parsed parsed;
+  DrainList& list = parsed.list;
+  while (!text.empty()) {
     const std::size_t end = text.find('\n');
-    auto entry = parse_line(text.substr(0, end));
-    if (entry && list.find(entry->service, entry->backend) == nullptr)
+    const std::string_view line = text.substr(0, end);
+    auto entry = parse_line(line);
+    if (entry && list.entries_.size() < kMost && list.find(entry->service, entry->backend) == nullptr) {
       list.entries_.push_back(std::move(*entry));
+    } else if (!line.empty()) {
+      parsed.skipped.emplace_back(line);
+    }
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
   }
-  return list;
+  return parsed;
 }
 
 std::string DrainList::to_text() const {

@@ -28,8 +28,10 @@ class DrainList {
   static constexpr std::size_t kMost = 255;  // what a proxy can be told
 
   // One line each: SERVICE/BACKEND SINCE DEADLINE, times in milliseconds since 1970, 0: no deadline. A line
-  // that says nothing sensible, or something again, is skipped, and so is what is too much.
-  static DrainList parse(std::string_view text);
+  // that says nothing sensible, or something again, is skipped, and so is what is too much; an empty one says
+  // nothing.
+  struct Parsed;
+  static Parsed parse(std::string_view text);
   std::string to_text() const;
   const std::vector<DrainEntry>& entries() const { return entries_; }
 
@@ -59,6 +61,11 @@ class DrainList {
   DrainEntry put(const Target& target, std::optional<std::chrono::milliseconds> limit, WallTime now);
 
   std::vector<DrainEntry> entries_;
+};
+
+struct DrainList::Parsed {
+  DrainList list{};
+  std::vector<std::string> skipped{};  // lines
 };
 
 // What a reload to `next` makes of what is drained now. `refusals`: of each service that would be left

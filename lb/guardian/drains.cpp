@@ -15,16 +15,29 @@ std::string deadline_of(const DrainEntry& entry) {
 
 }  // namespace
 
-Drains::Drains(Log& log, const Config& config, std::string path, std::function<void()> on_change)
+Drains::Drains(Log& log, const Config& config, std::string path, const std::optional<std::string>& inherited,
+               std::function<void()> on_change)
     : log_(log), config_(config), path_(std::move(path)), on_change_(std::move(on_change)) {
-  const SmallFile file = read_small_file(path_);
-  if (!file.problem.empty())
-    log_.error("drains cannot be read, nothing is drained", {{"error", file.problem}});
-  list_ = DrainList::parse(file.text);
+  if (inherited) {
+    list_ = DrainList::parse(*inherited).list;
+  } else {
+    read_file();
+  }
   for (const DrainEntry& entry : list_.unknown_in(config_)) {
     log_.warn("drained, but not in the configuration",
               {{"service", entry.service}, {"backend", entry.backend}});
   }
+}
+
+void Drains::read_file() {
+  const SmallFile file = read_small_file(path_);
+  if (!file.problem.empty())
+    log_.error("drains cannot be read, nothing is drained", {{"error", file.problem}});
+  auto [list, skipped] = DrainList::parse(file.text);
+  list_ = std::move(list);
+  if (skipped.empty()) return;
+  log_.error("lines of the list of drains make no sense, they are skipped",
+             {{"file", path_}, {"lines", skipped.size()}, {"first", skipped.front()}});
 }
 
 void Drains::drain(const DrainRequest& request, CommandReply reply) {

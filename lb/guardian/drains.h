@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "config/config.h"
@@ -16,19 +17,25 @@ namespace vipward {
 
 class Drains {
  public:
-  // Reads the file at `path`; one that cannot be read counts as empty, and the log says so. `config` is the
-  // one in effect. `on_change`: the proxy has to hear message() again.
-  Drains(Log& log, const Config& config, std::string path, std::function<void()> on_change);
+  // Reads the file at `path`; one that cannot be read counts as empty, and the log says so, also of lines
+  // that are damaged. With the text() that the last image left it is not read: a reload must not undrain
+  // anything because of a file. `config` is the one in effect. `on_change`: the proxy has to hear message()
+  // again.
+  Drains(Log& log, const Config& config, std::string path, const std::optional<std::string>& inherited,
+         std::function<void()> on_change);
 
   // Nothing changes if the file cannot be written.
   void drain(const DrainRequest& request, CommandReply reply);
   void undrain(const UndrainRequest& request, CommandReply reply);
 
+  // What the file says, or would.
+  std::string text() const { return list_.to_text(); }
   channel::Drains message() const { return list_.message(config_); }
   // For a proxy of the next configuration.
   channel::Drains message(const Config& next) const { return list_.message(next); }
 
  private:
+  void read_file();
   // False: nothing changed, and the operator has been told why.
   bool take(DrainList next, const DrainList::Outcome& outcome, CommandReply reply);
 

@@ -66,7 +66,7 @@ GuardianApp::GuardianApp(Log& log, GuardianPlan plan)
       files_(std::move(plan.files)),
       departing_(heritage_ ? heritage_->departing : std::vector<channel::DepartingBackend>()),
       drains_(log, config_, config_.control_socket.path + ".drains",
-              [this] { life_.send(drains_.message()); }),
+              heritage_ ? heritage_->drains : std::nullopt, [this] { life_.send(drains_.message()); }),
       life_(loop_, log, executable_, proxy_account_, life_hooks()),
       every_service_has_living_(!heritage_ || heritage_->every_service_has_living),
       inherited_lag_(heritage_ ? heritage_->loop_lag : HistogramSnapshot()),
@@ -330,6 +330,7 @@ Heritage GuardianApp::heritage() const {
   left.supervisor = life_.memory();
   left.predecessor = life_.lent();
   left.departing = departing_;
+  left.drains = drains_.text();
   left.every_service_has_living = every_service_has_living_;
   left.loop_lag = status().loop_lag;
   for (ListenerSet::Lent& lent : listeners_.lent()) left.listeners.push_back(std::move(lent));

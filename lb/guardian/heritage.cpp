@@ -48,7 +48,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(VipMemory, interface, own_peers,
                                                 conflict, counters, since, reason, peer_heard_at)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Heritage, version, executable_path, config_text,
                                                 proxy_account, config_loaded_unix_ms, generations, supervisor,
-                                                predecessor, successor, handover, departing,
+                                                predecessor, successor, handover, departing, drains,
                                                 every_service_has_living, loop_lag, listeners,
                                                 refusing_on_vips, control, operator_commands, vip,
                                                 vrrp_socket)

@@ -39,6 +39,7 @@ struct Heritage {
   std::optional<ProxyProcess::Lent> successor;    // is prepared
   HandoverReport::Begun handover;
   std::vector<channel::DepartingBackend> departing;
+  std::optional<std::string> drains;  // Drains::text(); absent: the file is read
   bool every_service_has_living = true;
   HistogramSnapshot loop_lag;
 

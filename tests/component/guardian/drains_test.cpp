@@ -34,8 +34,8 @@ struct Fixture {
   std::optional<Drains> drains;
 
   Fixture() { start(); }
-  void start() {
-    drains.emplace(log.log(), config, path(), [this] { ++changes; });
+  void start(const std::optional<std::string>& inherited = {}) {
+    drains.emplace(log.log(), config, path(), inherited, [this] { ++changes; });
   }
   std::string path() const { return folder.file("control.sock.drains"); }
   std::string content() const {
@@ -150,6 +150,42 @@ TEST_CASE("a file that cannot be read counts as empty, and the log says why") {
     CHECK(f.log.wait_for(f.path() + ": larger than 65536 bytes"));
   }
   CHECK(f.told() == 0);
+}
+
+TEST_CASE("what the last image left counts, whatever has become of the file") {
+  Fixture f;
+  f.drain("master-1", 1h);
+  const std::string left = f.drains->text();
+  CHECK(left == f.content());
+  SUBCASE("it is gone") {
+    REQUIRE(unlink(f.path().c_str()) == 0);
+  }
+  SUBCASE("it is damaged") {
+    std::ofstream(f.path()) << "nonsense\n";
+  }
+  f.start(left);
+  CHECK(f.told() == 1);
+  CHECK(f.drains->text() == left);
+  // With the next change it is whole again.
+  f.drain("master-1", 1h);
+  CHECK(f.content() == f.drains->text());
+  CHECK(f.log.count("error") == 0);
+}
+
+TEST_CASE("that nothing was drained is left as well") {
+  Fixture f;
+  std::ofstream(f.path()) << "api/master-1 1795597936250 0\n";
+  f.start("");
+  CHECK(f.told() == 0);
+}
+
+TEST_CASE("damaged lines of the file are logged at the start, and the others count") {
+  Fixture f;
+  std::ofstream(f.path()) << "api/master-1 17955979\napi/master-2 1795597936250 0\n\napi/master-2 1 0\n";
+  f.start();
+  CHECK(f.told() == 1);
+  CHECK(f.log.wait_for("error lines of the list of drains make no sense, they are skipped file=" + f.path() +
+                       " lines=2 first=\"api/master-1 17955979\""));
 }
 
 TEST_CASE("names that the configuration does not have are said at the start, and kept in the file") {

@@ -255,10 +255,10 @@ TEST_CASE("the list reads the same after it was written") {
   host.drain("[fd00::1]:6443", 90s);
   const std::string text = host.list.to_text();
   CHECK(text == "api/master-1 1795597936250 0\napi/[fd00::1]:6443 1795597936250 1795598026250\n");
-  CHECK(DrainList::parse(text).entries() == host.list.entries());
+  CHECK(DrainList::parse(text).list.entries() == host.list.entries());
 }
 
-TEST_CASE("lines that say nothing sensible are skipped, and so is what comes again") {
+TEST_CASE("lines that say nothing sensible are skipped and told, and so is what comes again") {
   for (const char* line : {"",
                            "\n\n",
                            "api/a",
@@ -280,13 +280,17 @@ TEST_CASE("lines that say nothing sensible are skipped, and so is what comes aga
                            "api/a 1 2\r",
                            "api/[fd00::1] 1 2"}) {
     CAPTURE(line);
-    CHECK(DrainList::parse(line).entries().empty());
+    CHECK(DrainList::parse(line).list.entries().empty());
+    const bool says_something = line[0] != '\0' && line[0] != '\n';
+    CHECK(DrainList::parse(line).skipped == (says_something ? Names{line} : Names{}));
   }
-  CHECK(DrainList::parse("api/a 1 2\nx\napi/a 3 4\njoin/a 7258118399999 0").entries() ==
-        Entries{{"api", "a", 1, 2}, {"join", "a", 7'258'118'399'999, 0}});
+  const auto parsed = DrainList::parse("api/a 1 2\nx\napi/a 3 4\njoin/a 7258118399999 0");
+  CHECK(parsed.list.entries() == Entries{{"api", "a", 1, 2}, {"join", "a", 7'258'118'399'999, 0}});
+  CHECK(parsed.skipped == Names{"x", "api/a 3 4"});
   std::string many;
   for (int i = 0; i < 300; ++i) many += "api/m" + std::to_string(i) + " 1 0\n";
-  CHECK(DrainList::parse(many).entries().size() == DrainList::kMost);
+  CHECK(DrainList::parse(many).list.entries().size() == DrainList::kMost);
+  CHECK(DrainList::parse(many).skipped.size() == 300 - DrainList::kMost);
 }
 
 }  // namespace

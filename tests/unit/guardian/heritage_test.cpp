@@ -55,6 +55,7 @@ Heritage full_heritage() {
                    .from_version = "0.1.0 (a1b2c3)",
                    .changes = {"api: backend master-4 added"}};
   left.departing = {{"api", "master-3", "10.0.0.13:6443", 42}};
+  left.drains = "api/master-1 1795338751123 0\n";
   left.every_service_has_living = false;
   Histogram lag(kLagBounds);
   lag.observe(3ms);
@@ -101,6 +102,7 @@ TEST_CASE("everything that is left arrives as it was") {
   REQUIRE(got.departing.size() == 1);
   CHECK(got.departing.front().address == "10.0.0.13:6443");
   CHECK(got.departing.front().leaves_at_ns == 42);
+  CHECK(got.drains == left.drains);
   CHECK_FALSE(got.every_service_has_living);
   CHECK(got.loop_lag == left.loop_lag);
   REQUIRE(got.listeners.size() == 2);
@@ -137,6 +139,7 @@ TEST_CASE("fields that a reader does not know are skipped, those that it misses 
   REQUIRE(std::holds_alternative<Heritage>(read));
   CHECK(std::get<Heritage>(read).generations == 3);
   CHECK(std::get<Heritage>(read).every_service_has_living);
+  CHECK_FALSE(std::get<Heritage>(read).drains);
 }
 
 TEST_CASE("another form, or no state at all, is refused with the reason") {
