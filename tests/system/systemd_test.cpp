@@ -214,7 +214,25 @@ TEST_CASE("systemctl stop gives the VIP up, and is an orderly end") {
   CHECK_FALSE(installation->holds_vip());
   CHECK(installation->machine().property(kUnit, "Result") == "success");
   CHECK(installation->machine().property(kUnit, "ExecMainStatus") == "0");
-  CHECK(installation->machine().run({"test", "-e", "/run/vipward"}).exit_code != 0);
+  CHECK(installation->machine().run({"test", "-e", "/run/vipward/control.sock"}).exit_code != 0);
+}
+
+TEST_CASE("a drain lives through systemctl stop and start") {
+  const auto installation = Installation::make();
+  if (!installation) return;
+  SystemdMachine& machine = installation->machine();
+  const std::string config = read_file(machine.etc() / "vipward/vipward.yaml");
+  machine.write("vipward/vipward.yaml", replaced(config, "127.0.0.1:9]", "127.0.0.1:9, 127.0.0.1:10]"));
+  installation->start();
+  const CommandResult drain = machine.run({"vipward", "drain", "127.0.0.1:10"});
+  REQUIRE_MESSAGE(drain.exit_code == 0, drain.standard_error);
+  CHECK(installation->systemctl("stop").exit_code == 0);
+  installation->start();
+  const auto is_drained = [&] {
+    return machine.run({"vipward", "status"}).standard_output.find("drained by the operator") !=
+           std::string::npos;
+  };
+  CHECK_MESSAGE(wait_until(is_drained, 5s), machine.run({"vipward", "status"}).standard_output);
 }
 
 TEST_CASE(
