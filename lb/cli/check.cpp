@@ -49,6 +49,13 @@ void warn_of_files(const std::string& file, const Config& config, std::ostream& 
   }
 }
 
+// As root, which this command need not be, `run` gives the proxy an account of its own.
+void warn_of_open_socket(const std::string& file, const Config& config, std::ostream& err) {
+  if ((config.control_socket.mode & S_IWOTH) == 0) return;
+  err << file
+      << ": control_socket.mode: warning: it lets everybody command vipward: `run` refuses it as root\n";
+}
+
 }  // namespace
 
 int run_check(const CheckCommand& command, Output output) {
@@ -57,6 +64,7 @@ int run_check(const CheckCommand& command, Output output) {
   for (const std::string& planned : result.planned) output.err << planned << ": `run` refuses it\n";
   if (!result.config) return kExitError;
   warn_of_files(command.config_path, *result.config, output.err);
+  warn_of_open_socket(command.config_path, *result.config, output.err);
   output.out << command.config_path << ": ok: " << summarize(*result.config) << '\n';
   return kExitOk;
 }

@@ -2,8 +2,11 @@
 
 #include <grp.h>
 #include <pwd.h>
+#include <sys/stat.h>
 
+#include <array>
 #include <charconv>
+#include <cstdio>
 #include <stdexcept>
 
 namespace vipward {
@@ -49,6 +52,15 @@ void require_other_group(const std::string& group, const Account& proxy) {
   throw std::runtime_error("control_socket.group: " + group +
                            " is the group of the key user, whose process could then command vipward; "
                            "allowed: another group");
+}
+
+void require_closed_to_others(mode_t mode) {
+  if ((mode & S_IWOTH) == 0) return;
+  std::array<char, 16> text{};
+  std::snprintf(text.data(), text.size(), "%04o", mode);
+  throw std::runtime_error(std::string("control_socket.mode: ") + text.data() +
+                           " lets everybody command vipward, the process of the key user as well; allowed: "
+                           "no right to write for others, such as 0660 with control_socket.group");
 }
 
 }  // namespace vipward

@@ -21,5 +21,7 @@ gid_t find_group(const std::string& group);
 // Throws std::runtime_error if `group`, of the control socket, is the proxy's: what strangers speak with
 // could then command the guardian.
 void require_other_group(const std::string& group, const Account& proxy);
+// The same of a mode of the control socket that lets everybody connect (unix(7): who may write).
+void require_closed_to_others(mode_t mode);
 
 }  // namespace vipward

@@ -98,6 +98,7 @@ int begin(LoadResult loaded, const std::string& config_path) {
   if (config.vip) require_rights_for_vip();
   std::optional<Account> account;
   if (geteuid() == 0) account = find_account(config.user);
+  if (account) require_closed_to_others(config.control_socket.mode);
   if (account && config.control_socket.group) require_other_group(*config.control_socket.group, *account);
   ControlSocket control(config.control_socket);
   const Footing footing = take_footing(config);

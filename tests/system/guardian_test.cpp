@@ -414,6 +414,19 @@ TEST_CASE("a control socket for the proxy's own group is refused with one senten
   CHECK_FALSE(fs::exists(rig.folder().file("grouped.sock")));
 }
 
+TEST_CASE("a control socket for everybody is refused as well, where the proxy is somebody else") {
+  Standins rig;
+  ConfigText config = rig.config();
+  config.top["user"] = "nobody";
+  config.top["control_socket"] = "{path: " + rig.folder().file("open.sock") + ", mode: \"0666\"}";
+  Daemon& vipward = rig.start_vipward(config);
+  CHECK(vipward.process().wait(10s) == 1);
+  CHECK(vipward.log() ==
+        "vipward: control_socket.mode: 0666 lets everybody command vipward, the process of the key user as "
+        "well; allowed: no right to write for others, such as 0660 with control_socket.group\n");
+  CHECK_FALSE(fs::exists(rig.folder().file("open.sock")));
+}
+
 TEST_CASE("a VIP without the rights for it is refused with one sentence") {
   Standins rig;
   ConfigText config = config_for_nobody(rig);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <sstream>
 #include <stdexcept>
 #include <thread>
 
@@ -58,6 +59,18 @@ TEST_CASE("the control socket's group is not the proxy's, by name or by number")
   }
   CHECK_NOTHROW(require_other_group("root", nobody));
   CHECK_NOTHROW(require_other_group("4000000", nobody));
+}
+
+TEST_CASE("the control socket is not for everybody to write to") {
+  for (const mode_t mode : {0666U, 0602U, 0777U}) {
+    std::ostringstream text;
+    text
+        << "control_socket.mode: 0" << std::oct << mode
+        << " lets everybody command vipward, the process of the key user as well; allowed: no right to write "
+           "for others, such as 0660 with control_socket.group";
+    CHECK_THROWS_WITH_AS(require_closed_to_others(mode), text.str().c_str(), std::runtime_error);
+  }
+  for (const mode_t mode : {0600U, 0660U, 0775U, 0U}) CHECK_NOTHROW(require_closed_to_others(mode));
 }
 
 TEST_CASE("a group is a name or a number") {

@@ -74,6 +74,20 @@ TEST_CASE("check notes what run refuses") {
   CHECK(outcome.err.ends_with("planned, not in this version: `run` refuses it\n"));
 }
 
+TEST_CASE("check warns of a control socket that is open to everybody") {
+  for (const std::string mode : {"0666", "0602", "0777"}) {
+    const ConfigFile file(kGood + "control_socket: {mode: \"" + mode + "\"}\n");
+    const Outcome outcome = check(file.path);
+    CHECK(outcome.exit_code == 0);
+    CHECK(outcome.err ==
+          file.path +
+              ": control_socket.mode: warning: it lets everybody command vipward: `run` refuses "
+              "it as root\n");
+  }
+  const ConfigFile file(kGood + "control_socket: {mode: \"0665\"}\n");
+  CHECK(check(file.path).err == "");
+}
+
 TEST_CASE("check warns of files that cannot be read") {
   ConfigFile file(
       "services:\n"
