@@ -106,8 +106,14 @@ class Exchange {
     return is_ready;
   }
 
+  // The daemon has taken the connection: it died, or stopped, before it had an answer.
+  ControlReply no_answer() {
+    return refused("vipward closed the connection without an answer: its log says why");
+  }
+
   ControlReply parse_line() {
     std::string_view answer = received_;
+    if (answer.empty()) return no_answer();
     if (!answer.ends_with('\n')) return refused("what answers is not vipward");
     answer.remove_suffix(1);
     constexpr std::string_view kOk = "ok ";
@@ -118,6 +124,7 @@ class Exchange {
   }
 
   ControlReply parse_http() {
+    if (received_.empty()) return no_answer();
     const std::string_view all = received_;
     const auto head_end = all.find("\r\n\r\n");
     int status = 0;

@@ -349,6 +349,7 @@ void GuardianApp::stop(const char* signal) {
   notify_.send("STOPPING=1");
   log_.info("stopping", {{"signal", signal}});
   successions_.stop();
+  commands_.stop();
   if (router_) router_->shut_down();
   listeners_.close_all();
   life_.stop(signal);

@@ -11,6 +11,8 @@ constexpr std::chrono::seconds kLongestWait{140};
 
 constexpr const char* kNoVip = "there is no vip section in the configuration, nothing to release";
 
+constexpr const char* kStops = "vipward stops";
+
 std::string milliseconds_text(Duration duration) {
   const auto tenths = std::chrono::duration_cast<std::chrono::microseconds>(duration).count() / 100;
   return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " ms";
@@ -24,6 +26,7 @@ OperatorCommands::OperatorCommands(Loop& loop, Log& log, VirtualRouter* router,
 
 void OperatorCommands::release(ReleaseRequest request, CommandReply reply) {
   if (router_ == nullptr) return reply.fail(kNoVip);
+  if (stopping_) return reply.fail(kStops);
   if (pending_) return reply.fail("a release is under way");
   const TimePoint now = loop_.now();
   const bool was_active = router_->state() == VipState::Active;
@@ -48,6 +51,11 @@ void OperatorCommands::resume(CommandReply reply) {
   if (!hold_.is_active()) return reply.succeed("this host is a candidate already");
   end_hold("resume");
   reply.succeed("this host is a candidate again");
+}
+
+void OperatorCommands::stop() {
+  stopping_ = true;
+  if (pending_) std::exchange(pending_, std::nullopt)->reply.fail(kStops);
 }
 
 OperatorCommands::Lent OperatorCommands::lent() const {

@@ -21,6 +21,8 @@ class OperatorCommands {
 
   void release(ReleaseRequest request, CommandReply reply);
   void resume(CommandReply reply);
+  // vipward stops: a release that is under way is answered, and none begins any more.
+  void stop();
   // The router's state may have changed, or time has passed.
   void look();
   // This host is no candidate, by the operator's wish.
@@ -50,6 +52,7 @@ class OperatorCommands {
   std::function<void()> reconsider_;
   OperatorHold hold_;
   std::optional<Pending> pending_;
+  bool stopping_ = false;
 };
 
 }  // namespace vipward

@@ -132,7 +132,7 @@ TEST_CASE("a daemon whose proxy does not serve says why") {
 TEST_CASE("a command is a line, and so is its answer") {
   CHECK(command_canned("ok 10.0.0.22 took over in 3 ms\n").body == "10.0.0.22 took over in 3 ms");
   CHECK(command_canned("error nobody took over\n").error == "nobody took over");
-  for (const char* nonsense : {"", "\n", "ok", "fine\n", "HTTP/1.1 200 OK\r\n\r\n", "ok x"})
+  for (const char* nonsense : {"\n", "ok", "fine\n", "HTTP/1.1 200 OK\r\n\r\n", "ok x"})
     CHECK(command_canned(nonsense).error == "what answers is not vipward");
 }
 
@@ -141,8 +141,13 @@ TEST_CASE("an answer of several lines arrives with all of them") {
   CHECK(command_canned("error nothing changed\nf:1:1: wrong\n").error == "nothing changed\nf:1:1: wrong");
 }
 
+TEST_CASE("no answer at all is not taken for somebody else's") {
+  const std::string none = "vipward closed the connection without an answer: its log says why";
+  CHECK(command_canned("").error == none);
+  CHECK(ask_canned("").error == none);
+}
+
 TEST_CASE("an answer that is not one is said to be none") {
-  CHECK(ask_canned("").error == "what answers is not vipward");
   CHECK(ask_canned("SSH-2.0-OpenSSH\r\n").error == "what answers is not vipward");
   CHECK(ask_canned("HTTP/1.1 abc\r\n\r\n").error == "what answers is not vipward");
   CHECK(ask_canned("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").error ==
@@ -238,7 +243,8 @@ TEST_CASE("a reload whose daemon dies is an error, not a success") {
   CannedDaemon died("\n", "");
   const Outcome outcome = outcome_of<ReloadCommand>(run_reload, {.control_socket = died.socket()});
   CHECK(outcome.exit_code == 1);
-  CHECK(outcome.err == "vipward reload: " + died.socket() + ": what answers is not vipward\n");
+  CHECK(outcome.err == "vipward reload: " + died.socket() +
+                           ": vipward closed the connection without an answer: its log says why\n");
 }
 
 TEST_CASE("drain says its deadline in milliseconds, 0 where there is none") {
