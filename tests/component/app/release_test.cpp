@@ -51,9 +51,9 @@ class Bench {
     return http_get({.address = by(address)}, "/").is_ok();
   }
   // Releases; how many sessions the proxy says it has reset.
-  std::uint32_t release() {
+  std::uint32_t release(std::vector<std::string> unconfigured = {}) {
     const std::size_t before = app_.guardian().heard<channel::SessionsReset>().size();
-    app_.guardian().send(channel::VipReleased{});
+    app_.guardian().send(channel::VipReleased{.unconfigured = std::move(unconfigured)});
     REQUIRE(wait_until([&] { return app_.guardian().heard<channel::SessionsReset>().size() > before; },
                        kPatience));
     return app_.guardian().heard<channel::SessionsReset>().back().count;
@@ -97,6 +97,38 @@ TEST_CASE("after a release nobody gets in by way of a VIP until it is held again
   bench.app().guardian().send(status(channel::VipState::Active));
   CHECK(wait_until([&] { return bench.is_served_by(kVip); }, kPatience));
   for (int i = 0; i < 16; ++i) CHECK(bench.is_served_by(kOtherVip));
+}
+
+TEST_CASE(
+    "of a VIP that is no longer configured everybody is reset, for good; the other one is not touched") {
+  Bench bench;
+  bench.app().guardian().send(status(channel::VipState::Active));
+  std::deque<HttpClient> gone;
+  std::deque<HttpClient> kept;
+  for (int i = 0; i < 10; ++i) {
+    REQUIRE(gone.emplace_back(HttpClient::Options{.address = bench.by(kOtherVip)}).get("/").is_ok());
+    REQUIRE(kept.emplace_back(HttpClient::Options{.address = bench.by(kVip)}).get("/").is_ok());
+    REQUIRE(kept.emplace_back(HttpClient::Options{.address = bench.app().address()}).get("/").is_ok());
+  }
+  CHECK(bench.release({kOtherVip.to_string()}) == 10);
+  for (HttpClient& client : gone) CHECK(client.wait_for_end(kPatience) == ClientError::Reset);
+  for (HttpClient& client : kept) CHECK(client.get("/").is_ok());
+  CHECK(bench.app().log().count("reason=vip_released") == 10);
+  const auto check_newcomers = [&] {
+    for (int i = 0; i < 8; ++i) {
+      CHECK(http_get({.address = bench.by(kOtherVip)}, "/").error == ClientError::Reset);
+      CHECK(bench.is_served_by(kVip));
+    }
+  };
+  check_newcomers();
+  // What is said of those that are configured brings it back as little as their release and return.
+  bench.app().guardian().send(status(channel::VipState::Active));
+  check_newcomers();
+  bench.release();
+  CHECK(http_get({.address = bench.by(kVip)}, "/").error == ClientError::Reset);
+  bench.app().guardian().send(status(channel::VipState::Active));
+  CHECK(wait_until([&] { return bench.is_served_by(kVip); }, kPatience));
+  check_newcomers();
 }
 
 TEST_CASE("while the host stands by whoever comes by way of a VIP is reset") {
