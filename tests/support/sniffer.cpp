@@ -148,6 +148,8 @@ void Sniffer::keep(const std::uint8_t* bytes, std::size_t size, int interface, F
     const std::size_t header = (packet[0] & 0x0fU) * 4U;
     if (size < kEthernetHeader + header + 8) return;
     const std::uint8_t* const vrrp = packet + header;
+    // Twelve bits of hundredths of a second (RFC 9568, section 5.2.7).
+    const int hundredths = (vrrp[4] & 0x0f) << 8 | vrrp[5];
     advertisements_.push_back({.time = time,
                                .host = host->second,
                                .source = address_at(packet + 12),
@@ -155,7 +157,8 @@ void Sniffer::keep(const std::uint8_t* bytes, std::size_t size, int interface, F
                                .ttl = packet[8],
                                .version = static_cast<std::uint8_t>(vrrp[0] >> 4),
                                .vrid = vrrp[1],
-                               .priority = vrrp[2]});
+                               .priority = vrrp[2],
+                               .interval = std::chrono::milliseconds(10 * hundredths)});
   }
 }
 

@@ -31,6 +31,7 @@ struct AdvertisementFrame {
   std::uint8_t version = 0;
   std::uint8_t vrid = 0;
   std::uint8_t priority = 0;
+  std::chrono::milliseconds interval{0};  // as its sender says, by version 3
   bool is_release() const { return priority == 0; }
 };
 

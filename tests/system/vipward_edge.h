@@ -29,7 +29,8 @@ class VipwardEdge : public EdgeHost {
   void set_service_key(const std::string& key, const std::string& value) { service_keys_[key] = value; }
   std::string config() const;
   // To disk, for a reload.
-  void write_config() const { folder_.file("vipward.yaml", config()); }
+  void write_config() const { write_config(config()); }
+  void write_config(const std::string& text) const { folder_.file("vipward.yaml", text); }
 
  private:
   TempDir folder_;

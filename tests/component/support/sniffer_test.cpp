@@ -56,6 +56,7 @@ TEST_CASE("the sniffer keeps an advertisement once, with who sent it and when") 
   }
   for (const AdvertisementFrame& frame : sniffer.advertisements()) {
     CHECK(frame.host == "one");
+    CHECK(frame.interval == 1s);
     CHECK(frame.source == one.address());
     CHECK(frame.destination == two.address());
     CHECK(frame.ttl == 255);
