@@ -120,10 +120,18 @@ nlohmann::json Daemon::backend_status(std::string_view backend) const {
   throw std::runtime_error("vipward status --json knows no backend " + std::string(backend));
 }
 
-CommandResult Daemon::command(std::vector<std::string> arguments) const {
+std::vector<std::string> Daemon::command_line(std::vector<std::string> arguments) const {
   arguments.insert(arguments.begin(), binary());
   arguments.insert(arguments.end(), {"--control-socket", control_socket_});
-  return host_.run(std::move(arguments));
+  return arguments;
+}
+
+CommandResult Daemon::command(std::vector<std::string> arguments) const {
+  return host_.run(command_line(std::move(arguments)));
+}
+
+Process Daemon::start_command(std::vector<std::string> arguments) const {
+  return host_.spawn(command_line(std::move(arguments)));
 }
 
 std::string Daemon::state_of(std::string_view backend) const {

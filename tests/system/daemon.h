@@ -52,6 +52,7 @@ class Daemon {
   nlohmann::json backend_status(std::string_view backend) const;
   // `vipward ARGUMENTS --control-socket PATH`.
   CommandResult command(std::vector<std::string> arguments) const;
+  Process start_command(std::vector<std::string> arguments) const;
 
   // By the metric backend_state; "" if vipward does not answer.
   std::string state_of(std::string_view backend) const;
@@ -61,6 +62,8 @@ class Daemon {
   bool wait_until_ready(const std::vector<std::string>& backends, std::chrono::milliseconds limit) const;
 
  private:
+  std::vector<std::string> command_line(std::vector<std::string> arguments) const;
+
   Host host_;
   std::string control_socket_;
   Process process_;

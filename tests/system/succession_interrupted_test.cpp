@@ -13,6 +13,7 @@
 #include "tests/support/wait.h"
 #include "tests/system/guarded.h"
 #include "tests/system/served_folder.h"
+#include "tests/system/succession_moments.h"
 
 namespace vipward::test {
 namespace {
@@ -28,44 +29,6 @@ SyscallSteps::Options tracing(const ServedFolder& vipward, std::function<void(co
           .numbers = {SYS_execveat, SYS_recvmsg, SYS_sendmsg},
           .on_step = std::move(on_step)};
 }
-
-// A moment of a reload, as a step of it.
-enum class Moment : std::uint8_t {
-  BeforeTheCommit,   // the next proxy hears its first message
-  AtTheCommit,       // the guardian is about to execute itself
-  AfterTheCommit,    // it says its first word as the next image
-  DuringTheHandover  // the next proxy says its first word: it is prepared, or serves
-};
-class Awaited {
- public:
-  explicit Awaited(Moment moment) : moment_(moment) {}
-  bool is_it(const Step& step) {
-    const bool executes = step.who == Who::Parent && step.number == SYS_execveat;
-    const bool was_executed = executed_;
-    executed_ = executed_ || executes;
-    return !over_ && (over_ = is_now(step, executes, was_executed));
-  }
-  bool is_over() const { return over_; }
-
- private:
-  bool is_now(const Step& step, bool executes, bool was_executed) const {
-    switch (moment_) {
-      case Moment::BeforeTheCommit:
-        return step.who == Who::Younger && step.number == SYS_recvmsg;
-      case Moment::AtTheCommit:
-        return executes;
-      case Moment::AfterTheCommit:
-        return was_executed && step.who == Who::Parent;
-      case Moment::DuringTheHandover:
-        break;
-    }
-    return was_executed && step.who == Who::Younger && step.number == SYS_sendmsg;
-  }
-
-  Moment moment_;
-  bool executed_ = false;
-  std::atomic<bool> over_{false};
-};
 
 Moment each_moment() {
   Moment moment = Moment::BeforeTheCommit;
