@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "tests/component/proxy/log_times.h"
 #include "tests/component/proxy/session_pair.h"
 
 namespace vipward::test {
@@ -137,7 +138,7 @@ TEST_CASE("a removed backend keeps its sessions until its time, and loses them a
   CHECK(f.proxy.wait_closed(EndReason::BackendRemoved, 5));
 }
 
-TEST_CASE("the sessions of a drained backend are closed at a pace") {
+TEST_CASE("the sessions of a drained backend are closed at a pace, never more than a tenth in 100 ms") {
   Fixture f;
   constexpr std::size_t kSessions = 200;
   auto sessions = f.sessions_of_first(kSessions);
@@ -148,6 +149,8 @@ TEST_CASE("the sessions of a drained backend are closed at a pace") {
   SUBCASE("to the end") {
     REQUIRE(f.proxy.wait_closed(EndReason::BackendDrained, kSessions));
     CHECK(Clock::now() - start >= 1s);
+    REQUIRE(f.proxy.wait_logged("reason=backend_drained", kSessions));
+    CHECK(most_within(times_of(f.proxy.logged("reason=backend_drained")), 100ms) <= kSessions / 10);
   }
   SUBCASE("until it is taken back") {
     f.proxy.set_state(0, BackendState::Ready);
