@@ -8,7 +8,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t kMost = 255;
 // Closing them takes two seconds; a proxy that is late gets more.
 constexpr Duration kLongOver = 60s;
 
@@ -40,7 +39,6 @@ std::vector<channel::DepartingBackend> departing_after(const std::vector<channel
   std::erase_if(all, [&](const channel::DepartingBackend& backend) {
     return is_named(next, backend) || backend.leaves_at_ns < nanoseconds(now - kLongOver);
   });
-  if (all.size() > kMost) all.erase(all.begin(), all.end() - kMost);
   return all;
 }
 

@@ -11,8 +11,11 @@
 
 namespace vipward {
 
+// What a proxy can be told of.
+inline constexpr std::size_t kMostDeparting = 255;
+
 // What departs once `next` is in effect: who departed before, unless it is back or its time has long been
-// over, and whom `removed` names. Beyond what a proxy can be told the oldest are left out.
+// over, and whom `removed` names.
 std::vector<channel::DepartingBackend> departing_after(const std::vector<channel::DepartingBackend>& before,
                                                        const std::vector<config::DepartingBackend>& removed,
                                                        const Config& next, TimePoint now);

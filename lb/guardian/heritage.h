@@ -24,7 +24,7 @@
 
 namespace vipward {
 
-inline constexpr int kHeritageVersion = 1;
+inline constexpr int kHeritageVersion = 2;
 
 struct Heritage {
   int version = kHeritageVersion;

@@ -74,12 +74,17 @@ std::vector<std::string> Succession::adopt(const std::string& config_text) {
   if (auto refusal = hooks_.refusal_of(*loaded.config)) return {*refusal};
   DrainsAcross drains = drains_across(*loaded.config);
   if (!drains.refusals.empty()) return std::move(drains.refusals);
+  departing_ = departing_after(present_.departing, difference.departing, *loaded.config, present_.loop.now());
+  if (departing_.size() > kMostDeparting) {
+    return {"more than " + std::to_string(kMostDeparting) +
+            " backends would be leaving at a time: go in steps, each once the sessions of the last one have "
+            "ended"};
+  }
   config_ = std::move(*loaded.config);
   config_text_ = config_text;
   if (!difference.changes.empty()) changes_.push_back(config::counts_text(difference));
   std::ranges::move(difference.changes, std::back_inserter(changes_));
   std::ranges::move(drains.changes, std::back_inserter(changes_));
-  departing_ = departing_after(present_.departing, difference.departing, config_, present_.loop.now());
   return {};
 }
 

@@ -57,13 +57,5 @@ TEST_CASE("one whose time has long been over is forgotten, not one whose session
   CHECK(all.front().backend == "b");
 }
 
-TEST_CASE("no more than a proxy can be told") {
-  std::vector<channel::DepartingBackend> before(300, {"api", "a", "10.0.0.1:6443", at(kNow + 5s)});
-  before.back().backend = "last";
-  const auto all = departing_after(before, {}, with_backends({}), kNow);
-  REQUIRE(all.size() == 255);
-  CHECK(all.back().backend == "last");
-}
-
 }  // namespace
 }  // namespace vipward

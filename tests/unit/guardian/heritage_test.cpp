@@ -118,7 +118,7 @@ TEST_CASE("everything that is left arrives as it was") {
 }
 
 TEST_CASE("the fuzz target's corpus is a full state and a later one") {
-  test::check_corpus(VIPWARD_CORPUS, {{"full", to_text(full_heritage())}, {"later", R"({"version": 2})"}});
+  test::check_corpus(VIPWARD_CORPUS, {{"full", to_text(full_heritage())}, {"later", R"({"version": 3})"}});
 }
 
 TEST_CASE("every descriptor is named once, and none that is not there") {
@@ -135,7 +135,7 @@ TEST_CASE("a configuration that is no UTF-8 does not stop it") {
 }
 
 TEST_CASE("fields that a reader does not know are skipped, those that it misses have their defaults") {
-  const auto read = parse_heritage(R"({"version": 1, "generations": 3, "of_a_later_version": [1]})");
+  const auto read = parse_heritage(R"({"version": 2, "generations": 3, "of_a_later_version": [1]})");
   REQUIRE(std::holds_alternative<Heritage>(read));
   CHECK(std::get<Heritage>(read).generations == 3);
   CHECK(std::get<Heritage>(read).every_service_has_living);
@@ -148,13 +148,13 @@ TEST_CASE("another form, or no state at all, is refused with the reason") {
     REQUIRE(std::holds_alternative<std::string>(read));
     return std::get<std::string>(read);
   };
-  CHECK(refusal_of(R"({"version": 2})") ==
-        "the running version leaves its state in form 2, this one understands 1");
+  CHECK(refusal_of(R"({"version": 3})") ==
+        "the running version leaves its state in form 3, this one understands 2");
   const std::string unreadable = "the state that the running version leaves cannot be read: ";
   CHECK(refusal_of("").starts_with(unreadable));
   CHECK(refusal_of("{}").starts_with(unreadable));
-  CHECK(refusal_of(R"({"version": "1"})").starts_with(unreadable));
-  CHECK(refusal_of(R"({"version": 1, "listeners": [{"address": "nowhere"}]})") ==
+  CHECK(refusal_of(R"({"version": "2"})").starts_with(unreadable));
+  CHECK(refusal_of(R"({"version": 2, "listeners": [{"address": "nowhere"}]})") ==
         unreadable + "not an address with a port");
 }
 
