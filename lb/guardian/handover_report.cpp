@@ -25,7 +25,8 @@ HandoverReport::HandoverReport(Log& log, const Begun& begun, std::string to_vers
     : log_(log),
       begun_(begun),
       to_version_(std::move(to_version)),
-      reply_(begun.reply ? Fd(*begun.reply) : Fd()) {}
+      reply_(begun.reply ? Fd(*begun.reply) : Fd()),
+      serving_(begun.successor) {}
 
 HandoverReport::Begun HandoverReport::lent() const {
   Begun begun = begun_;
@@ -35,8 +36,22 @@ HandoverReport::Begun HandoverReport::lent() const {
 
 void HandoverReport::on_inherited(std::uint32_t sessions, Duration longest_stall) {
   inherited_ = true;
+  nobody_serves_ = false;
   moved_ += sessions;
   longest_stall_ = std::max(longest_stall_, longest_stall);
+}
+
+void HandoverReport::on_successor_ended() {
+  ++lost_successors_;
+  nobody_serves_ = true;
+  inherited_ = false;
+  moved_lost_ += std::exchange(moved_, 0);
+  longest_stall_ = Duration::zero();
+}
+
+void HandoverReport::on_serving(std::uint64_t generation) {
+  serving_ = generation;
+  nobody_serves_ = false;
 }
 
 void HandoverReport::on_predecessor_ended(bool in_order) {
@@ -56,8 +71,9 @@ bool HandoverReport::conclude(TimePoint now) {
   answer();
   const bool is_upgrade = begun_.kind == SuccessionKind::Upgrade;
   log_.info(is_upgrade ? "upgrade complete" : "reload complete",
-            {{"generation", begun_.successor},
+            {{"generation", serving_},
              {"sessions_moved", moved_},
+             {"successors_lost", lost_successors_},
              {"longest_stall_seconds", longest_stall_},
              {"predecessor_ended_in_order", in_order_},
              {"duration_seconds", now - begun_.asked_at}});
@@ -68,10 +84,21 @@ std::string HandoverReport::summary() const {
   std::string text = begun_.kind == SuccessionKind::Upgrade
                          ? "upgraded from " + begun_.from_version + " to " + to_version_
                          : "reloaded";
-  text += ": generation " + std::to_string(begun_.successor) + " serves, " + counted(moved_, "session") +
-          " moved";
+  text += ": " + who_serves() + ", " + counted(moved_, "session") + " moved";
   if (moved_ > 0) text += ", longest stall " + milliseconds_text(longest_stall_);
   return text;
+}
+
+std::string HandoverReport::who_serves() const {
+  const std::string generation = "generation " + std::to_string(serving_);
+  return nobody_serves_ ? generation + " died, the next one is being started" : generation + " serves";
+}
+
+std::string HandoverReport::losses() const {
+  if (lost_successors_ == 0) return "";
+  return "\n" + counted(lost_successors_, "successor") + " died meanwhile, and reset " +
+         (moved_lost_ > 0 ? counted(moved_lost_, "session") + " that had moved" : "what had moved") +
+         " and their new clients";
 }
 
 void HandoverReport::answer() {
@@ -86,9 +113,7 @@ void HandoverReport::answer() {
   } else if (!in_order_) {
     text += "\n" + before + " died before it had handed over everything, what it still had was reset";
   }
-  if (lost_successors_ > 0)
-    text += "\n" + counted(lost_successors_, "successor") + " died meanwhile, the next one took over";
-  reply_.succeed(text);
+  reply_.succeed(text + losses());
 }
 
 }  // namespace vipward

@@ -36,8 +36,10 @@ class HandoverReport {
 
   void on_inherited(std::uint32_t sessions, Duration longest_stall);
   void on_handed_over(std::uint32_t left) { left_ = left; }
-  // A successor died, the next one takes over what is left.
-  void on_successor_ended() { ++lost_successors_; }
+  // A successor died, and reset what had moved to it; the next one takes over what is left.
+  void on_successor_ended();
+  // Its number, once it serves; the first one's is known.
+  void on_serving(std::uint64_t generation);
   // `in_order`: with nothing left.
   void on_predecessor_ended(bool in_order);
   // True once everything has been said.
@@ -46,7 +48,9 @@ class HandoverReport {
 
  private:
   bool is_complete() const { return predecessor_ended_ && inherited_; }
+  std::string who_serves() const;
   std::string summary() const;
+  std::string losses() const;
   void answer();
 
   Log& log_;
@@ -56,7 +60,10 @@ class HandoverReport {
   bool inherited_ = false;
   bool predecessor_ended_ = false;
   bool in_order_ = true;
-  std::uint32_t moved_ = 0;
+  std::uint64_t serving_;         // or the last one that did
+  bool nobody_serves_ = false;    // as one has died
+  std::uint32_t moved_ = 0;       // to the one that serves
+  std::uint32_t moved_lost_ = 0;  // to those that died
   std::uint32_t left_ = 0;
   unsigned lost_successors_ = 0;
   Duration longest_stall_{};

@@ -83,16 +83,45 @@ TEST_CASE("a predecessor that dies in the middle is said") {
         "generation 2 died before it had handed over everything, what it still had was reset\n");
 }
 
-TEST_CASE("sessions of several successors add up, and that one died is said") {
+TEST_CASE("several links to one successor add up") {
   Asked asked;
+  asked.report().on_serving(3);
   asked.report().on_inherited(10, 5ms);
-  asked.report().on_successor_ended();
   asked.report().on_inherited(3, 2ms);
   asked.report().on_predecessor_ended(true);
   CHECK(asked.report().conclude(kAsked + 1s));
   CHECK(asked.answer() ==
         "ok reloaded: generation 3 serves, 13 sessions moved, longest stall 5.0 ms\n"
-        "the configuration is the same\n1 successor died meanwhile, the next one took over\n");
+        "the configuration is the same\n");
+}
+
+TEST_CASE("a successor that died took what had moved with it, and the next one is the one that serves") {
+  Asked asked;
+  asked.report().on_serving(3);
+  asked.report().on_inherited(10, 5ms);
+  asked.report().on_successor_ended();
+  asked.report().on_predecessor_ended(true);
+  CHECK_FALSE(asked.report().conclude(kAsked + 1s));
+  asked.report().on_serving(4);
+  asked.report().on_inherited(3, 2ms);
+  CHECK(asked.report().conclude(kAsked + 1s));
+  CHECK(asked.answer() ==
+        "ok reloaded: generation 4 serves, 3 sessions moved, longest stall 2.0 ms\n"
+        "the configuration is the same\n"
+        "1 successor died meanwhile, and reset 10 sessions that had moved and their new clients\n");
+}
+
+TEST_CASE("one that died before it could tell what had moved, and nobody in its place in time") {
+  Asked asked;
+  asked.report().on_successor_ended();
+  asked.report().on_serving(4);
+  asked.report().on_successor_ended();
+  asked.report().on_handed_over(7);
+  CHECK_FALSE(asked.report().conclude(kAsked + HandoverReport::kLongestWait));
+  CHECK(asked.answer() ==
+        "ok reloaded: generation 4 died, the next one is being started, 0 sessions moved\n"
+        "the configuration is the same\ngeneration 2 still serves 7 sessions and goes on handing over\n"
+        "2 successors died meanwhile, and reset what had moved and their new clients\n");
 }
 
 TEST_CASE("a client waits no longer than its time, the handover goes on") {
