@@ -1,6 +1,7 @@
 #include "lb/guardian/executable.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -37,6 +38,13 @@ Executable Executable::running(std::string path) {
 
 Executable Executable::on_disk() const {
   return {path_, open_program(path_.c_str())};
+}
+
+bool Executable::is_same_file(const Executable& other) const {
+  struct stat ours {};
+  struct stat theirs {};
+  return fstat(file_.get(), &ours) == 0 && fstat(other.file_.get(), &theirs) == 0 &&
+         ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
 }
 
 void Executable::execute(char* const* arguments) const {

@@ -16,6 +16,9 @@ class Executable {
   // What has that name now. Throws std::system_error.
   Executable on_disk() const;
 
+  // Whether both are one file, not only files with the same in them. False where the kernel does not tell.
+  bool is_same_file(const Executable& other) const;
+
   const std::string& path() const { return path_; }
   // Replaces this process, or a child between fork and exec: one system call. Returns if it fails, leaving
   // errno.

@@ -82,6 +82,9 @@ std::vector<std::string> Succession::adopt(const std::string& config_text) {
   }
   config_ = std::move(*loaded.config);
   config_text_ = config_text;
+  // The kernel tells the path without symbolic links: a link that was turned to another file changes nothing.
+  if (next_executable_ && next_executable_->is_same_file(present_.executable))
+    changes_.push_back("the binary on disk, " + next_executable_->path() + ", is the one that ran already");
   if (!difference.changes.empty()) changes_.push_back(config::counts_text(difference));
   std::ranges::move(difference.changes, std::back_inserter(changes_));
   std::ranges::move(drains.changes, std::back_inserter(changes_));

@@ -4,10 +4,13 @@
 #include <doctest/doctest.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lb/guardian/executable.h"
 #include "tests/component/guardian/guardian_bench.h"
+#include "tests/support/temp_dir.h"
 
 namespace vipward::test {
 namespace {
@@ -41,6 +44,20 @@ TEST_CASE("how a child ended is said, and it is reaped") {
   kill_child(stopped);
   REQUIRE(has_ended(stopped));
   CHECK(to_string(reap(stopped)) == "killed by signal 9");
+}
+
+TEST_CASE("the program that runs is told from another one that has taken its name") {
+  const TempDir folder;
+  const std::string name = folder.file("program", "#!/bin/false\n");
+  const Executable running = Executable::running();
+  CHECK(running.is_same_file(Executable::running(running.path()).on_disk()));
+  const Executable other = Executable::running(name).on_disk();
+  CHECK_FALSE(running.is_same_file(other));
+  CHECK(other.is_same_file(Executable::running(name).on_disk()));
+  // The same in it, and another file.
+  write_file(folder.file("new"), "#!/bin/false\n");
+  REQUIRE(rename(folder.file("new").c_str(), name.c_str()) == 0);
+  CHECK_FALSE(other.is_same_file(Executable::running(name).on_disk()));
 }
 
 }  // namespace
