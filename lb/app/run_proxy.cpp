@@ -10,6 +10,7 @@
 
 #include "lb/app/capacity.h"
 #include "lb/app/generation.h"
+#include "lb/net/fd.h"
 
 namespace vipward {
 namespace {
@@ -36,6 +37,7 @@ int run_proxy(int channel) {
   fcntl(channel, F_SETFD, FD_CLOEXEC);
   // What ps and top show instead of the guardian's name.
   prctl(PR_SET_NAME, "vipward-proxy");
+  make_room_for_descriptors(descriptor_limit());
   try {
     return Generation(Fd(channel), {.log_fd = 2, .descriptor_limit = descriptor_limit()}).run();
   } catch (const std::exception& error) {

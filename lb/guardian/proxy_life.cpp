@@ -154,6 +154,7 @@ void ProxyLife::on_message(channel::ToGuardian message) {
 void ProxyLife::on_ready() {
   const bool first = !supervisor_.has_ever_served();
   log_.info("proxy serves", {{"generation", proxy_->number()}, {"pid", proxy_->pid()}});
+  if (report_) report_->on_serving(proxy_->number());
   carry_out(supervisor_.on_ready(loop_.now()));
   for (Fd& client : std::exchange(waiting_clients_, {}))
     proxy_->send(channel::HttpConnection{.socket = std::move(client)});

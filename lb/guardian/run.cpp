@@ -3,6 +3,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <stdexcept>
@@ -14,6 +15,7 @@
 #include "lb/guardian/reexecution.h"
 #include "lb/guardian/rights.h"
 #include "lb/log/log_options.h"
+#include "lb/net/fd.h"
 #include "lb/net/socket.h"
 #include "lb/version.h"
 
@@ -59,6 +61,9 @@ void require_rights_for_vip() {
       " missing; start vipward as root or with these capabilities, or leave out the vip section");
 }
 
+// Its listeners for two configurations, its clients and its proxies, with room to spare.
+constexpr std::uint64_t kGuardianDescriptors = 1024;
+
 // What the kernel gives for good: before any other thread runs.
 struct Footing {
   std::uint64_t descriptor_limit = 0;
@@ -70,6 +75,7 @@ Footing take_footing(const Config& config) {
   drop_capabilities();
   // After an execveat(2) it would be a number.
   prctl(PR_SET_NAME, "vipward");
+  make_room_for_descriptors(std::min(footing.descriptor_limit, kGuardianDescriptors));
   return footing;
 }
 

@@ -1,10 +1,11 @@
 // Stops processes at the system calls that a test names, by ptrace(2), without any hook in them: a family of
 // a parent, a child that it has already, and the children that it starts from now on. A process that stands
-// at its n-th such call waits until the callback has come back. Only main threads are followed: that is where
-// those calls are made. Needs root. Owns one thread, the tracer; nothing is left stopped or traced when this
-// goes.
+// before its n-th such call, or after it, waits until the callback has come back. Only main threads are
+// followed: that is where those calls are made. Needs root. Owns one thread, the tracer; nothing is left
+// stopped or traced when this goes.
 #pragma once
 
+#include <sys/ptrace.h>
 #include <sys/types.h>
 
 #include <atomic>
@@ -13,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -21,15 +23,21 @@ namespace vipward::test {
 
 class SyscallSteps {
  public:
-  // Who makes a call, as the test calls it.
-  enum class Who : std::uint8_t { Parent, Elder, Younger };
+  // Who makes a call, as the test calls it. A newborn has not executed anything yet.
+  enum class Who : std::uint8_t { Parent, Elder, Younger, Newborn };
+  static constexpr std::size_t kHead = 8;
   struct Step {
+    SyscallSteps& steps;  // whose kill() may be called
     Who who = Who::Parent;
     pid_t pid = -1;
     long number = 0;     // SYS_sendmsg
     unsigned nth = 0;    // of this number by this process, from 1
     int fd = -1;         // its first argument
     pid_t younger = -1;  // the last child that was started and is followed; -1: none yet
+    pid_t newest = -1;   // the last child that was started, a newborn or not; -1: none yet
+    // Of a sendmsg(2), or of a recvmsg(2) that has received something: its first bytes, kHead at most.
+    std::vector<std::uint8_t> head{};
+    long result = 0;  // in on_return: what it returns, or -errno
   };
   struct Options {
     pid_t parent = -1;
@@ -40,6 +48,8 @@ class SyscallSteps {
     std::vector<long> numbers{};
     // Before the call is made, on the tracer's thread. It may send signals.
     std::function<void(const Step&)> on_step{};
+    // The same after it has been made, unless that is empty.
+    std::function<void(const Step&)> on_return{};
   };
 
   // Returns when all are traced; throws if that cannot be had.
@@ -52,11 +62,18 @@ class SyscallSteps {
   static constexpr std::chrono::seconds kDetachLimit{2};
   void stop();
 
+  // From within a callback: SIGKILL to a child, which is gone when this returns, with all that it had open,
+  // and its parent can hear of it. A signal alone may take effect at any time later. False: it had ended
+  // before.
+  bool kill(pid_t pid);
+
  private:
   struct Traced {
     Who who = Who::Parent;
     bool is_followed = false;
     std::map<long, unsigned> calls{};
+    std::optional<Step> call{};  // under way
+    std::uintptr_t message = 0;  // its second argument
   };
 
   void run();
@@ -65,6 +82,9 @@ class SyscallSteps {
   void on_end(pid_t pid);
   void on_stop(pid_t pid, int status);
   void on_call(pid_t pid, Traced& traced);
+  void on_entry(pid_t pid, Traced& traced, const __ptrace_syscall_info& info);
+  void on_exit(pid_t pid, Traced& traced, long result);
+  void on_forked(pid_t parent);
   void on_executed(pid_t pid, Traced& traced);
   void go_on(pid_t pid, int signal);
   void let_go(pid_t pid, int signal);
@@ -73,6 +93,7 @@ class SyscallSteps {
   const Options options_;
   std::map<pid_t, Traced> traced_;  // the tracer's
   pid_t younger_ = -1;
+  pid_t newest_ = -1;
   bool parent_ended_ = false;
   std::exception_ptr error_;
   std::atomic<bool> started_{false};

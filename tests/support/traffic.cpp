@@ -347,6 +347,22 @@ void TrafficClients::spread(std::chrono::milliseconds time) {
   }
 }
 
+void TrafficClients::watch_bulk(int operation) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& session : sessions_) {
+    if (session->kind == TrafficKind::Bulk && session->socket)
+      watch(epoll_.get(), operation, session->socket.get(), session.get(), true);
+  }
+}
+
+void TrafficClients::pause_bulk() {
+  watch_bulk(EPOLL_CTL_DEL);
+}
+
+void TrafficClients::resume_bulk() {
+  watch_bulk(EPOLL_CTL_ADD);
+}
+
 void TrafficClients::speak_up() {
   const std::lock_guard lock(mutex_);
   for (const auto& session : sessions_) {

@@ -108,6 +108,10 @@ class TrafficClients {
   // silent since the same moment send their keepalive probes in one burst, which no queue of the kernel
   // holds.
   void spread(std::chrono::milliseconds time);
+  // The bulk ones neither read nor send until they resume: whatever stands in between is left with what it
+  // has got from the backend.
+  void pause_bulk();
+  void resume_bulk();
   // The silent ones say something, and are idle ones from then on.
   void speak_up();
   // Every session that is alive has an exchange, bulk ones get something: how many did not within `limit`.
@@ -122,6 +126,7 @@ class TrafficClients {
   void receive_some(Session& session, Clock::time_point now);
   void end(Session& session, unsigned Tally::*how);
   void ask(Session& session, Clock::time_point now);
+  void watch_bulk(int operation);
 
   Options options_;
   Fd epoll_;

@@ -212,7 +212,7 @@ TEST_CASE("the proxy has nothing of the guardian's but what it was lent") {
     CAPTURE(open.target);
     const bool expected = open.number <= 2 || open.target.starts_with("socket:[") ||
                           open.target.starts_with("anon_inode:[event") || open.target.starts_with("pipe:[") ||
-                          open.target.starts_with("/memfd:vipward-");
+                          open.target.starts_with("/memfd:vipward-") || open.target == "/dev/null";
     CHECK(expected);
   }
 }

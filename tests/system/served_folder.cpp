@@ -36,8 +36,7 @@ ServedFolder::ServedFolder() : address_(free_port()), another_address_(free_port
 }
 
 void ServedFolder::start() {
-  process_ = std::make_unique<Process>(
-      std::vector<std::string>{folder_.file("vipward"), "run", "--config", folder_.file("vipward.yaml")});
+  process_ = std::make_unique<Process>(std::vector<std::string>{binary(), "run", "--config", config_file()});
   REQUIRE_MESSAGE(wait_until([this] { return command({"status"}).exit_code == 0; }, 20s), log());
 }
 
@@ -49,7 +48,7 @@ void ServedFolder::stop_and_start() {
 
 void ServedFolder::write_config(const std::string& text) {
   config_ = text;
-  write_file(folder_.file("vipward.yaml"), text);
+  write_file(config_file(), text);
 }
 
 void ServedFolder::change(const std::string& part, const std::string& by) {
@@ -62,7 +61,7 @@ void ServedFolder::exchange_binary(const std::string& path) {
   fs::copy_file(path.empty() ? Daemon::binary() : path, next);
   fs::permissions(next, fs::perms::owner_all | fs::perms::group_exec | fs::perms::others_exec |
                             fs::perms::group_read | fs::perms::others_read);
-  fs::rename(next, folder_.file("vipward"));
+  fs::rename(next, binary());
 }
 
 std::vector<std::string> ServedFolder::command_line(std::vector<std::string> arguments) const {

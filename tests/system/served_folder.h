@@ -28,6 +28,9 @@ class ServedFolder {
   const SocketAddress& another_address() const { return another_address_; }
   const SocketAddress& admin() const { return admin_; }
   const std::string& config() const { return config_; }
+  // Their names, as vipward was started with them.
+  std::string config_file() const { return folder_.file("vipward.yaml"); }
+  std::string binary() const { return folder_.file("vipward"); }
   TrafficBackend& backend(std::size_t i) { return *backends_[i]; }
   pid_t guardian() const { return process_->pid(); }
   std::string log() const { return process_->standard_error(); }

@@ -3,17 +3,20 @@
 
 #include "lb/net/socket.h"
 #include "tests/support/wait.h"
+#include "tests/system/guarded.h"
 #include "tests/system/served_folder.h"
 
 namespace vipward::test {
 namespace {
 
-// Tries, and sees that it is the same generation afterwards, with its sessions.
+// Tries, and sees that it is the same generation afterwards, with its sessions, that it lets new ones in, and
+// that nothing of the attempt is left.
 class Unmoved {
  public:
   Unmoved()
       : clients_({.target = vipward_.address(), .bulk = 2, .request = 5, .idle = 5}),
-        proxy_(vipward_.proxy()) {}
+        proxy_(vipward_.proxy()),
+        descriptors_(descriptors_of(vipward_.guardian()).size()) {}
 
   ServedFolder& vipward() { return vipward_; }
   // What it says after "vipward COMMAND: nothing changed\n".
@@ -27,6 +30,8 @@ class Unmoved {
                      std::chrono::seconds{20}));
     CHECK(clients_.tally().ended() == 0);
     CHECK(clients_.count_stuck(std::chrono::seconds{20}) == 0);
+    CHECK_NOTHROW(TrafficClients({.target = vipward_.address(), .request = 1}));
+    CHECK(wait_for_descriptors(vipward_.guardian(), descriptors_));
     const std::string head = "vipward " + command + ": nothing changed\n";
     CHECK_MESSAGE(result.standard_error.starts_with(head), result.standard_error);
     return result.standard_error.substr(std::min(head.size(), result.standard_error.size()));
@@ -38,21 +43,43 @@ class Unmoved {
     CHECK(vipward_.metric("vipward_config_last_reload_successful") == 1);
     CHECK(clients_.tally().ended() == 0);
   }
+  // And so does an upgrade to the real program.
+  void check_upgrade_works() {
+    vipward_.exchange_binary();
+    CHECK(vipward_.must({"upgrade"}).starts_with("upgraded from "));
+    CHECK(vipward_.metric("vipward_config_last_reload_successful") == 1);
+    CHECK(clients_.tally().ended() == 0);
+    CHECK(clients_.count_stuck(std::chrono::seconds{20}) == 0);
+  }
 
  private:
   ServedFolder vipward_;
   TrafficClients clients_;
   pid_t proxy_;
+  std::size_t descriptors_;
 };
 
 TEST_CASE("every error of a configuration is said as check says it, and the next reload works") {
   Unmoved unmoved;
   const std::string good = unmoved.vipward().config();
-  unmoved.vipward().change("access_log: false", "access_lok: false");
-  unmoved.vipward().change("protocol: tcp", "protocol: tpc");
-  const std::string refusal = unmoved.refusal_of("reload");
-  CHECK(refusal.find("services[0].access_lok: unknown key, did you mean access_log?\n") != std::string::npos);
-  CHECK(refusal.find("services[0].health_check.protocol: \"tpc\" is unknown") != std::string::npos);
+  const std::string file = unmoved.vipward().config_file();
+  struct Row {
+    std::string mistaken;
+    std::string said;  // among others
+  };
+  const std::string two = replaced(good, "access_log: false", "access_lok: false");
+  for (const Row& row :
+       {Row{two, "services[0].access_lok: unknown key, did you mean access_log?\n"},
+        Row{replaced(two, "protocol: tcp", "protocol: tpc"), "\"tpc\" is unknown, allowed: https, http, "},
+        Row{replaced(good, "drain: {timeout: 2s}", "drain: {timeout: 2s"), "not valid YAML: "},
+        Row{replaced(good, "access_log: false", "connect: {timeout: 8s, deadline: 5s}"),
+            "services[0].connect.timeout: 8s must not exceed connect.deadline (5s)\n"}}) {
+    unmoved.vipward().write_config(row.mistaken);
+    const CommandResult check = run_command({Daemon::binary(), "check", "-c", file});
+    CHECK(check.exit_code == 1);
+    CHECK_MESSAGE(check.standard_error.find(row.said) != std::string::npos, check.standard_error);
+    CHECK(unmoved.refusal_of("reload") == check.standard_error);
+  }
   unmoved.check_next_works(good);
 }
 
@@ -85,27 +112,63 @@ TEST_CASE("a port that somebody else has, a file that is missing, a key that is 
   unmoved.check_next_works(good);
 }
 
-TEST_CASE("an upgrade to what is no vipward, is too old, or crashes") {
+TEST_CASE("an upgrade to what is no vipward, or is too old") {
   Unmoved unmoved;
   struct Row {
     const char* binary;
     const char* sentence;
   };
   for (const Row& row : {Row{"/usr/bin/true", ": is not vipward\n"}, Row{"/usr/bin/false", ": exit code 1\n"},
-                         Row{"/etc/passwd", ": cannot be executed\n"},
-                         Row{"/usr/bin/ls", ": does not know how to take over from this version: "}}) {
+                         Row{"/etc/passwd", ": cannot be executed\n"}}) {
     CAPTURE(row.binary);
     unmoved.vipward().exchange_binary(row.binary);
-    const std::string refusal = unmoved.refusal_of("upgrade");
-    CHECK_MESSAGE(refusal.find(row.sentence) != std::string::npos, refusal);
+    CHECK(unmoved.refusal_of("upgrade") == unmoved.vipward().binary() + row.sentence);
   }
-  unmoved.vipward().exchange_binary(CRASHING_PROGRAM);
+  unmoved.vipward().exchange_binary("/usr/bin/ls");
   const std::string refusal = unmoved.refusal_of("upgrade");
-  CHECK_MESSAGE(
-      refusal.find("crashed when it read the configuration, killed by signal 6") != std::string::npos,
-      refusal);
-  unmoved.vipward().exchange_binary();
-  CHECK(unmoved.vipward().must({"upgrade"}).starts_with("upgraded from "));
+  CHECK_MESSAGE(refusal.starts_with(unmoved.vipward().binary() +
+                                    ": does not know how to take over from this version: "),
+                refusal);
+  unmoved.check_upgrade_works();
+}
+
+// A program that does as the real one does, but for this (misbehaving_program.cpp).
+void check_refused(const std::string& misbehaviour, const std::string& sentence) {
+  CAPTURE(misbehaviour);
+  Unmoved unmoved;
+  const TempDir folder;
+  unmoved.vipward().exchange_binary(
+      folder.file("program", read_file(MISBEHAVING_PROGRAM) + "\nmisbehaviour: " + misbehaviour));
+  const std::string subject = sentence.starts_with(": ") ? unmoved.vipward().binary() : "";
+  CHECK(unmoved.refusal_of("upgrade") == subject + sentence + "\n");
+  unmoved.check_upgrade_works();
+}
+
+TEST_CASE("an upgrade to what crashes when it reads the configuration") {
+  check_refused("crashes in accept", ": crashed when it read the configuration, killed by signal 6");
+}
+
+TEST_CASE("an upgrade to what never comes to an end of the configuration") {
+  check_refused("hangs in accept", ": did not come to an end within 10 s when it read the configuration");
+}
+
+TEST_CASE("an upgrade to what accepts the configuration, but not the state") {
+  check_refused("does not know the state",
+                "the running version leaves its state in form 4711, this one understands 1");
+}
+
+TEST_CASE("an upgrade to what accepts everything, and whose proxy ends") {
+  check_refused("crashes as proxy", "the next proxy ended before it had taken over: killed by signal 6");
+  check_refused("leaves as proxy", "the next proxy ended before it had taken over: exit code 3");
+}
+
+TEST_CASE("an upgrade to what accepts everything, and whose proxy is never prepared") {
+  check_refused("hangs as proxy", "the next proxy was not prepared within 10 s");
+}
+
+TEST_CASE("an upgrade to what accepts everything, and whose proxy is no proxy") {
+  check_refused("talks nonsense as proxy", "the next proxy is unfit: it sent what is no message");
+  check_refused("closes its channel as proxy", "the next proxy is unfit: it closed its channel");
 }
 
 }  // namespace

@@ -48,6 +48,9 @@ TEST_CASE("sessions, and all that was counted, go on at the successor; the prede
   HttpClient client({.address = f.first.address()});
   for (int i = 0; i < 3; ++i) REQUIRE(client.get("/").is_ok());
   for (int i = 0; i < 4; ++i) REQUIRE(http_get({.address = f.first.address()}, "/").is_ok());
+  // Those of the others have ended.
+  const std::string one = "vipward_connections_active{service=\"api\"} 1";
+  REQUIRE(wait_until([&] { return line_of(f.first, "vipward_connections_active") == one; }, kPatience));
   f.link();
   REQUIRE(Fixture::hears<channel::Ready>(f.second));
   REQUIRE(Fixture::hears<channel::Inherited>(f.second));
@@ -58,7 +61,7 @@ TEST_CASE("sessions, and all that was counted, go on at the successor; the prede
         "vipward_connections_accepted_total{service=\"api\"} 5");
   CHECK(line_of(f.second, "vipward_backend_connections_total") ==
         "vipward_backend_connections_total{service=\"api\",backend=\"backend-0\"} 5");
-  CHECK(line_of(f.second, "vipward_connections_active") == "vipward_connections_active{service=\"api\"} 1");
+  CHECK(line_of(f.second, "vipward_connections_active") == one);
 }
 
 TEST_CASE("a link that breaks is followed by another one") {

@@ -2,6 +2,13 @@
 // steps. Whatever that is, a session is served by exactly one side or is reset: none is stuck, none served
 // twice.
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <future>
+#include <map>
 
 #include "lb/net/socket.h"
 #include "tests/component/handover/link_end.h"
@@ -21,12 +28,19 @@ struct Predecessor {
   std::vector<Ends> sessions;
   std::optional<LinkEnd> successor;
 
-  explicit Predecessor(std::size_t count) {
-    side.serve(listeners);
+  explicit Predecessor(std::size_t count) : Predecessor() {
     sessions = open_sessions(listeners, backend, count);
+    hand_over();
+  }
+  // Still serves.
+  Predecessor() { side.serve(listeners); }
+  // Returns its end of the link, as the kernel shows it.
+  Fd hand_over() {
     Link link;
     successor.emplace(std::move(link.successor));
+    Fd same = link.predecessor.duplicate();
     side.hand_over(std::move(link.predecessor));
+    return same;
   }
   void successor_goes() {
     successor->go();
@@ -125,11 +139,10 @@ TEST_CASE("a batch that found no room is served on, and tried again, smaller") {
   CHECK(p.working() == 60);
 }
 
-TEST_CASE("a successor that does not read for a while gets everything later") {
+TEST_CASE("a successor that does not read for a while is told of two batches, the others are served on") {
   Predecessor p(200);
   const auto is_waiting = [&] { return p.side.sessions() <= 200 - 2 * handover::Sessions::kMost; };
   REQUIRE(wait_until(is_waiting, kPatience));
-  // No more than two batches are on their way: the others are served on.
   CHECK_FALSE(wait_until([&] { return p.side.sessions() < 40; }, 200ms));
   std::vector<handover::SessionState> held;
   while (auto message = p.successor->hear_predecessor()) {
@@ -142,6 +155,104 @@ TEST_CASE("a successor that does not read for a while gets everything later") {
   CHECK(held.size() == 200);
   REQUIRE(p.side.wait_moved());
   CHECK(p.side.moved() == 200U);
+}
+
+// A session whose backend has sent a pattern of its own, which the client does not read: a chunk is in the
+// proxy's hands, the rest waits in front of it.
+struct Stuffed {
+  static constexpr std::uint64_t kSent = std::uint64_t{256} * 1024;
+  Ends ends;
+  Pattern pattern;
+};
+
+std::vector<Stuffed> stuffed_sessions(Predecessor& p, std::uint32_t count) {
+  // What the proxy accepts has the listener's buffers (socket(7)): the kernel shall take no more than a bit
+  // of a chunk.
+  const int bytes = 4096;
+  for (const Fd& listener : p.listeners.copies().sockets)
+    setsockopt(listener.get(), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+  std::vector<Stuffed> all;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    Stuffed& session =
+        all.emplace_back(Stuffed{open_session(p.listeners, p.backend, "x", bytes), Pattern(i)});
+    REQUIRE(send_pattern(session.ends.backend, session.pattern, Stuffed::kSent) == Stuffed::kSent);
+    session.ends.backend.finish();
+  }
+  for (const Stuffed& session : all)
+    REQUIRE(wait_until([&] { return !session.ends.client.is_silent(); }, kPatience));
+  return all;
+}
+
+// What a successor holds of them, by the client's address, as it hears it.
+struct Carried {
+  handover::SessionState state;
+  std::string to_client{};
+};
+std::map<std::string, Carried> hear_everything(LinkEnd& successor) {
+  std::map<std::string, Carried> all;
+  std::map<std::uint32_t, std::vector<std::string>> batches;
+  while (auto message = successor.hear_predecessor()) {
+    if (auto* batch = std::get_if<handover::Sessions>(&*message)) {
+      for (handover::SessionState& session : batch->sessions) {
+        std::string client = session.client_address;
+        batches[batch->batch].push_back(client);
+        all.emplace(std::move(client), Carried{.state = std::move(session)});
+      }
+    }
+    if (auto* bytes = std::get_if<handover::Bytes>(&*message)) {
+      CHECK(bytes->of == handover::BytesOf::ToClientUnsent);
+      const auto* chunk = reinterpret_cast<const char*>(bytes->chunk.data());
+      all.at(batches.at(bytes->batch).at(bytes->session)).to_client.append(chunk, bytes->chunk.size());
+    }
+    if (auto* end = std::get_if<handover::BatchEnd>(&*message))
+      REQUIRE(successor.say(handover::Taken{.batch = end->batch}));
+    if (std::holds_alternative<handover::End>(*message)) break;
+  }
+  return all;
+}
+
+// Goes on as a successor does: what was held first, then what the backend's socket has still got.
+void relay_the_rest(const Carried& session, Peer& client, Peer& backend) {
+  for (const Peer* peer : {&client, &backend}) fcntl(peer->fd(), F_SETFL, 0);  // blocking
+  client.send(session.to_client);
+  for (std::string text; !(text = backend.receive(std::size_t{64} * 1024)).empty();) client.send(text);
+  client.finish();
+}
+
+TEST_CASE(
+    "a link that is full in the middle of a batch: the others are served on, every byte arrives later") {
+  Predecessor p;
+  std::vector<Stuffed> sessions = stuffed_sessions(p, 60);
+  {
+    const Fd link = p.hand_over();
+    const auto is_writable = [&] {
+      pollfd entry{.fd = link.get(), .events = POLLOUT, .revents = 0};
+      return poll(&entry, 1, 0) == 1 && (entry.revents & POLLOUT) != 0;
+    };
+    REQUIRE(wait_until([&] { return !is_writable(); }, kPatience));
+    CHECK_FALSE(wait_until(is_writable, 200ms));
+  }
+  // In the middle of the first batch: the sessions that are not in it have not been touched.
+  CHECK(p.side.sessions() > 0);
+  std::map<std::string, Carried> carried = hear_everything(*p.successor);
+  REQUIRE(carried.size() == sessions.size());
+  REQUIRE(p.side.wait_moved());
+  CHECK(p.side.moved() == sessions.size());
+  std::size_t held = 0;
+  for (Stuffed& session : sessions) {
+    Carried& here = carried.at(session.ends.client.local().to_string());
+    CHECK(here.to_client.size() == here.state.to_client.unsent_bytes);
+    held += here.to_client.size();
+    // Open until the client has everything: closing them resets (SO_LINGER).
+    Peer client(std::move(here.state.client));
+    Peer backend(std::move(here.state.backend_socket));
+    const auto rest = std::async(std::launch::async, [&] { relay_the_rest(here, client, backend); });
+    CHECK(receive_pattern(session.ends.client, session.pattern, Stuffed::kSent) == Stuffed::kSent);
+    CHECK(session.ends.client.wait_end() == End::Eof);
+    CHECK(session.ends.client.drained_bytes() == 0);
+  }
+  // Several times what the link takes.
+  CHECK(held > std::size_t{1024} * 1024);
 }
 
 // A proxy that takes over from a predecessor which is played, and which has one session with ends of the

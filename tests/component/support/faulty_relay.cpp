@@ -107,8 +107,8 @@ void FaultyRelay::spoil(Connection& connection, Direction& direction, std::vecto
       bytes.insert(at, *at);
       break;
     case Kind::Swap:
-      // Where the two came in one piece, which a test makes sure of.
-      if (at != bytes.begin()) std::swap(*at, *(at - 1));
+      // With the one before, or, if the piece begins here, the one behind: more than one byte comes at a time.
+      if (bytes.size() > 1) std::swap(*at, at != bytes.begin() ? *(at - 1) : *(at + 1));
       break;
     case Kind::Stall:
       direction.not_before = std::chrono::steady_clock::now() + fault_->pause;

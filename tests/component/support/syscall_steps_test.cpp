@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -117,6 +118,110 @@ TEST_CASE("a child is followed from its first moment if it executes what is aske
   tracer.stop();
   CHECK((command == "-c" ? calls >= 3 : calls == 0));
   CHECK(runs_untraced(process));
+}
+
+TEST_CASE("a call that has been made is told of with what it returns") {
+  const Counting process;
+  std::atomic<unsigned> steps{0};
+  std::atomic<bool> is_right{true};
+  SyscallSteps tracer({.parent = process.pid(),
+                       .numbers = {SYS_getppid},
+                       .on_step = [](const SyscallSteps::Step&) {},
+                       .on_return =
+                           [&](const SyscallSteps::Step& step) {
+                             if (step.result != getpid() || step.nth != steps + 1) is_right = false;
+                             steps = step.nth;
+                           }});
+  CHECK(wait_until([&] { return steps >= 20; }, 5s));
+  tracer.stop();
+  CHECK(is_right);
+  CHECK(runs_untraced(process));
+}
+
+TEST_CASE("a child is a newborn until it executes something, and known from then on") {
+  const Counting process;
+  std::atomic<unsigned> newborns{0};
+  std::atomic<bool> is_right{true};
+  SyscallSteps tracer({.parent = process.pid(),
+                       .younger_command = "-c",
+                       .numbers = {SYS_execve},
+                       .on_step =
+                           [&](const SyscallSteps::Step& step) {
+                             if (step.who != Who::Newborn || step.pid == step.younger) is_right = false;
+                             ++newborns;
+                           },
+                       .on_return =
+                           [&](const SyscallSteps::Step& step) {
+                             if (step.pid != step.younger || step.pid != step.newest) is_right = false;
+                           }});
+  CHECK(wait_until([&] { return newborns >= 3; }, 20s));
+  tracer.stop();
+  CHECK(is_right);
+  CHECK(runs_untraced(process));
+}
+
+TEST_CASE("who is killed from within a callback is gone when that returns, and is killed once") {
+  const Counting process;
+  const Counting other;
+  std::atomic<unsigned> kills{0};
+  std::atomic<bool> is_gone{false};
+  SyscallSteps tracer({.parent = other.pid(),
+                       .elder = process.pid(),
+                       .numbers = {SYS_getppid},
+                       .on_step = [&](const SyscallSteps::Step& step) {
+                         if (step.who != Who::Parent || is_gone) return;
+                         for (int i = 0; i < 2; ++i) kills += step.steps.kill(process.pid()) ? 1 : 0;
+                         is_gone = is_process_gone(process.pid());
+                       }});
+  CHECK(wait_until([&] { return is_gone.load(); }, 5s));
+  tracer.stop();
+  CHECK(kills == 1);
+  CHECK(runs_untraced(other));
+}
+
+// Says "hello, it" to itself, for ever.
+[[noreturn]] void talk_for_ever() {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) != 0) _exit(1);
+  char said[] = "hello, it";
+  char heard[64];
+  iovec out{said, 9};
+  iovec in{heard, sizeof heard};
+  for (;;) {
+    msghdr header{};
+    header.msg_iovlen = 1;
+    header.msg_iov = &out;
+    sendmsg(ends[0], &header, 0);
+    header.msg_iov = &in;
+    recvmsg(ends[1], &header, 0);
+  }
+}
+
+TEST_CASE("a message begins the same when it is sent and when it has been received") {
+  const pid_t pid = fork();
+  if (pid == 0) talk_for_ever();
+  std::atomic<unsigned> sent{0};
+  std::atomic<unsigned> received{0};
+  std::atomic<bool> is_right{true};
+  SyscallSteps tracer({.parent = pid,
+                       .numbers = {SYS_sendmsg, SYS_recvmsg},
+                       .on_step =
+                           [&](const SyscallSteps::Step& step) {
+                             const std::string head(step.head.begin(), step.head.end());
+                             if (head != (step.number == SYS_sendmsg ? "hello, i" : "")) is_right = false;
+                             ++sent;
+                           },
+                       .on_return =
+                           [&](const SyscallSteps::Step& step) {
+                             const std::string head(step.head.begin(), step.head.end());
+                             if (head != "hello, i" || step.result != 9) is_right = false;
+                             ++received;
+                           }});
+  CHECK(wait_until([&] { return sent >= 20 && received >= 20; }, 5s));
+  tracer.stop();
+  CHECK(is_right);
+  kill(pid, SIGKILL);
+  waitpid(pid, nullptr, 0);
 }
 
 TEST_CASE("a process that is not there cannot be traced") {
