@@ -68,6 +68,7 @@ ProxyApp::ProxyApp(Loop& loop, Log& log, Config config,
       control_server_(loop_, log_, {},
                       [this](const HttpRequest& request) { return control_endpoints_.handle(request); }),
       started_at_(std::chrono::system_clock::now()),
+      list_anyway_(loop, [this] { list_sessions_at_last(); }),
       look_for_empty_(loop, [this] { leave_if_empty(); }) {
   load_.capacity = options_.capacity;
   for (const ServiceConfig& service : services_.services)
@@ -153,6 +154,7 @@ void ProxyApp::arrive(Fd link) {
 
 void ProxyApp::on_arrived() {
   arrival_.reset();
+  list_sessions_at_last();
   if (next_arrival_link_ && !stopping_) arrive(std::exchange(next_arrival_link_, Fd()));
 }
 
@@ -310,7 +312,24 @@ void ProxyApp::release(const std::vector<IpAddress>& unconfigured) {
       });
 }
 
+// While they are on their way, some are nobody's to tell of: the answer waits until all are here, or for so
+// long.
 void ProxyApp::list_sessions(const std::function<void(std::string)>& answer) {
+  constexpr auto kLongestWait = std::chrono::milliseconds(1500);  // HttpServer has two seconds
+  if (arrival_ && !stopping_) {
+    if (waiting_for_list_.empty()) list_anyway_.arm_after(kLongestWait);
+    waiting_for_list_.push_back(answer);
+    return;
+  }
+  list_sessions_now(answer);
+}
+
+void ProxyApp::list_sessions_at_last() {
+  list_anyway_.cancel();
+  for (const auto& answer : std::exchange(waiting_for_list_, {})) list_sessions_now(answer);
+}
+
+void ProxyApp::list_sessions_now(const std::function<void(std::string)>& answer) {
   workers_.gather_texts([&services = services_.services, now = loop_.now()](
                             const Worker& worker) { return vipward::list_sessions(worker, services, now); },
                         [answer](const std::vector<std::string>& parts) { answer(join_sessions(parts)); });

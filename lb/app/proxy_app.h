@@ -99,6 +99,8 @@ class ProxyApp {
   std::vector<IpAddress> unheld_vips() const;
   void refuse_unheld_vips();
   void list_sessions(const std::function<void(std::string)>& answer);
+  void list_sessions_at_last();
+  void list_sessions_now(const std::function<void(std::string)>& answer);
   Snapshot snapshot() const;
 
   Loop& loop_;
@@ -131,6 +133,9 @@ class ProxyApp {
   std::chrono::system_clock::time_point started_at_;
   InheritedCounts inherited_counts_;
   std::unique_ptr<Arrival> arrival_;
+  // Who asked for the sessions while they were on their way here.
+  std::vector<std::function<void(std::string)>> waiting_for_list_;
+  Timer list_anyway_;
   Fd next_arrival_link_;  // from the same predecessor, until the last arrival has ended
   std::unique_ptr<Departure> departure_;
   Fd next_link_;                    // to another successor, until the last departure has ended

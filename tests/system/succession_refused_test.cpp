@@ -154,7 +154,7 @@ TEST_CASE("an upgrade to what never comes to an end of the configuration") {
 
 TEST_CASE("an upgrade to what accepts the configuration, but not the state") {
   check_refused("does not know the state",
-                "the running version leaves its state in form 4711, this one understands 1");
+                "the running version leaves its state in form 47112, this one understands 2");
 }
 
 TEST_CASE("an upgrade to what accepts everything, and whose proxy ends") {

@@ -270,7 +270,7 @@ class Walk {
     const bool tells_of_old =
         contains(text, "\ngeneration " + std::to_string(generation) +
                            " died before it had handed over everything, what it still had was reset\n");
-    const bool tells_of_new = contains(text, "\n1 successor died meanwhile, the next one took over\n");
+    const bool tells_of_new = contains(text, "\n1 successor died meanwhile, and reset ");
     CHECK(tells_of_old == killed.old_one);
     // That a new proxy has died which had told that it has everything may be heard of after the answer.
     const bool is_late = killed.new_one && course.had_inherited();
