@@ -107,7 +107,8 @@ void FaultyRelay::spoil(Connection& connection, Direction& direction, std::vecto
       bytes.insert(at, *at);
       break;
     case Kind::Swap:
-      // With the one before, or, if the piece begins here, the one behind: more than one byte comes at a time.
+      // With the one before, or, if the piece begins here, the one behind: more than one byte comes at a
+      // time.
       if (bytes.size() > 1) std::swap(*at, at != bytes.begin() ? *(at - 1) : *(at + 1));
       break;
     case Kind::Stall:
