@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "lb/net/socket.h"
+#include "tests/support/free_port.h"
 #include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/wait.h"
@@ -18,11 +19,6 @@ namespace vipward::perf {
 namespace {
 
 using namespace std::chrono_literals;
-
-SocketAddress free_port() {
-  const Fd probe = listen_tcp(*SocketAddress::parse("127.0.0.1:0"));
-  return SocketAddress::local_of(probe.get());
-}
 
 std::vector<pid_t> family_of(pid_t pid) {
   std::vector<pid_t> all{pid};
@@ -84,7 +80,7 @@ class Started : public Contender {
   }
 
   test::TempDir folder_;
-  SocketAddress address_ = free_port();
+  SocketAddress address_ = test::free_port();
   std::unique_ptr<test::Process> process_;
 };
 
@@ -95,7 +91,7 @@ class Vipward : public Started {
     std::string text = "services:\n  - name: api\n    listen: \"" + address_.to_string() +
                        "\"\n    access_log: false\n    health_check: {protocol: tcp}\n    backends:\n";
     for (const SocketAddress& backend : backends) text += "      - \"" + backend.to_string() + "\"\n";
-    text += "admin: {listen: \"" + free_port().to_string() + "\"}\ncontrol_socket: {path: \"" +
+    text += "admin: {listen: \"" + test::free_port().to_string() + "\"}\ncontrol_socket: {path: \"" +
             folder_.file("control.sock") + "\"}\nuser: nobody\nworkers: 1\n";
     test::write_file(folder_.file("vipward.yaml"), text);
     start({binary(), "run", "--config", folder_.file("vipward.yaml")});

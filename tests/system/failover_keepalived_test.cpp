@@ -57,7 +57,7 @@ TEST_CASE("vipward takes over from keepalived when that releases, and when it is
   SUBCASE("a release") {
     pair.lb2().signal_keeper(SIGTERM);
     CHECK_MESSAGE(pair.wait_for_holder(pair.lb1(), 3s), pair.holders_text());
-    CHECK(has_released(pair, pair.lb2(), before));
+    CHECK(wait_until([&] { return has_released(pair, pair.lb2(), before); }, 3s));
   }
   SUBCASE("a pulled cable") {
     pair.lb2().host().pull_cable();
@@ -75,7 +75,7 @@ TEST_CASE("keepalived takes over from vipward when that releases, ends, or is ki
   SUBCASE("the release command") {
     const CommandResult released = as_vipward(pair.lb1()).daemon().command({"release"});
     CHECK_MESSAGE(released.exit_code == 0, released.standard_error);
-    CHECK(has_released(pair, pair.lb1(), before));
+    CHECK(wait_until([&] { return has_released(pair, pair.lb1(), before); }, 3s));
     CHECK(traffic.clients->wait_until_ended(2s));
     CHECK(traffic.clients->tally_since({}).all_reset());
   }

@@ -58,7 +58,7 @@ TEST_CASE("release resets every client, says who took over, and resume makes the
   CHECK(traffic.clients->wait_until_ended(2s));
   CHECK(traffic.clients->tally_since({}).all_reset());
   CHECK(traffic.prober->longest_gap() < 1s);
-  CHECK(has_released(pair, pair.lb1(), before));
+  CHECK(wait_until([&] { return has_released(pair, pair.lb1(), before); }, 3s));
   CHECK(pair.client().neighbour(EdgePair::vip()) == pair.lb2().host().mac());
 
   const CommandResult resumed = daemon.command({"resume"});
@@ -79,7 +79,7 @@ TEST_CASE("a release without anybody to take over fails, and the host takes the 
   CHECK_MESSAGE(contains(released.standard_error, "nobody took over within "), released.standard_error);
   CHECK_MESSAGE(contains(released.standard_error, ", this host has taken the address back\n"),
                 released.standard_error);
-  CHECK(has_released(pair, pair.lb1(), before));
+  CHECK(wait_until([&] { return has_released(pair, pair.lb1(), before); }, 3s));
   CHECK_MESSAGE(pair.wait_until_served_by(pair.lb1(), 5s), pair.holders_text());
 }
 
@@ -97,7 +97,7 @@ TEST_CASE("SIGTERM hands the VIP to the peer, resets every client and ends with 
   CHECK(traffic.clients->wait_until_ended(2s));
   CHECK(traffic.clients->tally_since({}).all_reset());
   CHECK(traffic.prober->longest_gap() < 1s);
-  CHECK(has_released(pair, pair.lb1(), before));
+  CHECK(wait_until([&] { return has_released(pair, pair.lb1(), before); }, 3s));
 }
 
 TEST_CASE("a killed proxy is started again where it is: clients are reset, the VIP stays") {

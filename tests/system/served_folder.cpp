@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "lb/net/socket.h"
+#include "tests/support/free_port.h"
 #include "tests/support/wait.h"
 #include "tests/system/daemon.h"
 
@@ -13,11 +14,6 @@ namespace vipward::test {
 namespace {
 
 using namespace std::chrono_literals;
-
-SocketAddress free_port() {
-  const Fd probe = listen_tcp(*SocketAddress::parse("127.0.0.1:0"));
-  return SocketAddress::local_of(probe.get());
-}
 
 }  // namespace
 

@@ -157,8 +157,9 @@ class Walk {
   unsigned partings() const { return partings_; }
 
  private:
-  // Steps are looked at until the command has its answer.
+  // Steps are looked at until the command has its answer. An upgrade finds another file.
   CommandResult run(Course& course) {
+    if (command_ == "upgrade") vipward_.exchange_binary();
     const SyscallSteps tracer({.parent = vipward_.guardian(),
                                .elder = vipward_.proxy(),
                                .younger_command = "proxy",
@@ -274,9 +275,14 @@ class Walk {
     CHECK(tells_of_old == killed.old_one);
     // That a new proxy has died which had told that it has everything may be heard of after the answer.
     const bool is_late = killed.new_one && course.had_inherited();
-    CHECK((tells_of_new == killed.new_one || is_late));
-    CHECK(this->generation() == *said + unsigned{is_late && !tells_of_new});
-    CHECK((*moved == kSessions - reset || (is_late && *moved == kSessions)));
+    const bool is_unheard = is_late && !tells_of_new;
+    CHECK(tells_of_new == (killed.new_one && !is_unheard));
+    CHECK(this->generation() == *said + unsigned{is_unheard});
+    CHECK(*moved == (is_unheard ? kSessions : kSessions - reset));
+    // How many died with it is known if it had told.
+    const auto lost = number_after(text, "died meanwhile, and reset ");
+    CHECK((!lost || (is_late && *lost == kSessions)));
+    CHECK((!tells_of_new || lost || contains(text, "and reset what had moved and their new clients\n")));
   }
 
   std::string command_;
@@ -356,6 +362,7 @@ void walk(const std::string& command, Thoroughness thoroughness) {
             << std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - start).count() << " s\n";
   CHECK(missed == 0);
   CHECK(outcomes[Outcome::NotReached] <= points.size() / 10);
+  CHECK(outcomes[Outcome::Starved] <= points.size() / 10);
   CHECK(walk.partings() > 0);
 }
 
