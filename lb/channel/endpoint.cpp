@@ -33,13 +33,6 @@ auto hand_over_to(std::function<void(Incoming)> on_message) {
       };
 }
 
-std::function<void(std::span<const std::uint8_t>)> kind_to(std::function<void(std::size_t)> on_lost) {
-  return [on_lost = std::move(on_lost)](std::span<const std::uint8_t> bytes) {
-    const auto call = on_lost;  // it may destroy the end, and with it this closure
-    if (call) call(kind_of(bytes));
-  };
-}
-
 }  // namespace
 
 template <class Outgoing, class Incoming>
@@ -48,7 +41,11 @@ Endpoint<Outgoing, Incoming>::Endpoint(Loop& loop, Fd socket, Handlers handlers)
               {.on_packet = hand_over_to<Incoming>(std::move(handlers.on_message)),
                .on_closed = std::move(handlers.on_closed),
                .on_refused = std::move(handlers.on_malformed),
-               .on_descriptors_lost = kind_to(std::move(handlers.on_descriptors_lost))}) {}
+               .on_descriptors_lost =
+                   [on_lost = std::move(handlers.on_descriptors_lost)](std::span<const std::uint8_t> bytes) {
+                     const auto call = on_lost;  // it may destroy the end, and with it this closure
+                     if (call) call(kind_of(bytes));
+                   }}) {}
 
 template class Endpoint<ToProxy, ToGuardian>;
 template class Endpoint<ToGuardian, ToProxy>;
