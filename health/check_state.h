@@ -48,6 +48,8 @@ class CheckState {
   std::optional<Transition> observe(const Observation& observation, TimePoint now);
 
   BackendState state() const { return state_; }
+  // No answer has confirmed it yet.
+  bool is_assumed() const { return assumed_; }
   DeadCause dead_cause() const { return dead_cause_; }
   // Of the state; a change of the cause does not move it.
   TimePoint since() const { return since_; }

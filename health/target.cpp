@@ -200,7 +200,8 @@ void HealthTarget::log_transition(const CheckState::Transition& transition) {
 
 BackendMemory HealthTarget::memory() const {
   BackendMemory memory;
-  memory.checks_identity = checks_identity_;
+  // What is assumed is so for the next one, too.
+  memory.checks_identity = state_.is_assumed() ? ~checks_identity_ : checks_identity_;
   state_.save(memory);
   memory.may_be_our_path = may_be_our_path_;
   memory.since_wall = since_wall_;

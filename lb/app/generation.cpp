@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <exception>
@@ -196,8 +197,10 @@ void Generation::on_descriptors_lost(std::size_t kind) {
   if (kind != kHandOver || !app_ || !app_->is_serving() || exit_code_) return;
   spare_.reset();
   app_->stop_accepting();
-  if (app_->sessions() == 0) return end(0);
-  guardian_.send(channel::HandedOver{.moved = 0, .left = app_->sessions()});
+  // One that is under way says so itself when it ends.
+  if (app_->is_handing_over()) return;
+  // With none the next link is over at once.
+  guardian_.send(channel::HandedOver{.moved = 0, .left = std::max(app_->sessions(), std::uint32_t{1})});
 }
 
 void Generation::fail(std::vector<std::string> problems) {

@@ -83,6 +83,7 @@ class ProxyApp {
   void adopt(Fd connection);
   // Resets every client; nothing is served any more.
   void stop();
+  bool is_handing_over() const { return departure_ != nullptr; }
   std::uint32_t sessions() const { return load_.sessions.load(std::memory_order_relaxed); }
 
  private:

@@ -19,7 +19,7 @@ bool is_named(const Config& config, const channel::DepartingBackend& backend) {
   return std::ranges::any_of(config.services, [&](const ServiceConfig& service) {
     return service.name == backend.service &&
            std::ranges::any_of(service.backends, [&](const BackendConfig& named) {
-             return named.name == backend.backend && named.address.to_string() == backend.address;
+             return named.address.to_string() == backend.address;  // under whatever name
            });
   });
 }

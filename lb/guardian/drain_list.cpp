@@ -269,6 +269,25 @@ std::vector<DrainEntry> DrainList::unknown_in(const Config& config) const {
   return unknown;
 }
 
+namespace {
+
+// The list goes by names: a drain would be lost with one, or be another apiserver's.
+void refuse_renamed(const ServiceConfig& now, const std::vector<BackendName>& before,
+                    const ServiceConfig& next, const std::vector<BackendName>& after,
+                    std::vector<std::string>& refusals) {
+  for (const BackendConfig& backend : now.backends) {
+    const auto there = std::ranges::find(next.backends, backend.address, &BackendConfig::address);
+    if (there == next.backends.end() || there->name == backend.name) continue;
+    const bool was_drained = is_among(before, {.service = now.name, .backend = backend.name});
+    if (!was_drained && !is_among(after, {.service = next.name, .backend = there->name})) continue;
+    refusals.push_back(now.name + ": " + backend.name + " would be called " + there->name +
+                       ", and one of these is drained; undrain " +
+                       name_of(now.name, was_drained ? backend.name : there->name) + " first");
+  }
+}
+
+}  // namespace
+
 DrainsAcross drains_across(const Config& now, const channel::Drains& drained_now, const Config& next,
                            const channel::Drains& drained_next) {
   DrainsAcross across;
@@ -282,6 +301,10 @@ DrainsAcross drains_across(const Config& now, const channel::Drains& drained_now
   }
   const std::vector<BackendName> before = names_of(now, drained_now);
   const std::vector<BackendName> after = names_of(next, drained_next);
+  for (const ServiceConfig& service : now.services) {
+    const auto same = std::ranges::find(next.services, service.name, &ServiceConfig::name);
+    if (same != next.services.end()) refuse_renamed(service, before, *same, after, across.refusals);
+  }
   for (const BackendName& name : before) {
     if (is_among(after, name)) continue;
     across.changes.push_back(name.service + ": " + name.backend + " is no longer configured, it will be " +

@@ -182,7 +182,8 @@ void GuardianApp::go_on_from(const Heritage& heritage) {
   if (heritage.refusing_on_vips) listeners_.refuse_on_vips();
   // Before anybody hears that it takes over: it accepts on all of them. What fails check() says; what was
   // lost already is lost from the first moment on, or a holder of last resort would seem to be without fault.
-  listeners_.listen();
+  if (const std::string problem = listeners_.listen(); !problem.empty())
+    log_.error("an address that was bound cannot be listened on, it is tried again", {{"problem", problem}});
   listeners_.check();
   life_.take_over({.predecessor = heritage.predecessor,
                    .successor = heritage.successor.value(),

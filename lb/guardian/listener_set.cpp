@@ -184,6 +184,10 @@ bool ListenerSet::check() {
           {{"address", group.address.to_string()}, {"error", std::generic_category().message(begun.error)}});
     }
   }
+  for (const AdminListener& listener : admin_) {
+    if (listen_on_all({&listener.socket, 1}).sockets > 0)
+      log_.info("listening", {{"service", "admin"}, {"address", listener.address.to_string()}});
+  }
   lost_ = lost;
   return lost_.empty();
 }

@@ -116,8 +116,9 @@ void ProxyLife::link() {
 
 // With both of them alive the link itself has failed. If the successor is the one that went, its replacement
 // is linked once it is prepared, and this has been for nothing.
-void ProxyLife::relink(std::uint32_t left) {
+void ProxyLife::relink(std::uint32_t moved, std::uint32_t left) {
   left_behind_ = left;
+  if (moved > 0) relinks_ = 0;
   if (left == 0 || !linked_ || !proxy_ || stopping_) return;
   const unsigned before = relinks_++;
   const Duration pause =
@@ -205,7 +206,7 @@ void ProxyLife::on_ended(const std::string& how) {
 void ProxyLife::on_predecessor_message(const channel::ToGuardian& message) {
   if (const auto* handed_over = std::get_if<channel::HandedOver>(&message)) {
     if (report_) report_->on_handed_over(handed_over->left);
-    relink(handed_over->left);
+    relink(handed_over->moved, handed_over->left);
   }
 }
 

@@ -86,7 +86,7 @@ class ProxyLife {
   void carry_out(Supervisor::Step step);
   void spawn();
   void link();
-  void relink(std::uint32_t left);
+  void relink(std::uint32_t moved, std::uint32_t left);
   void on_message(channel::ToGuardian message);
   void on_ready();
   void on_failed(const std::vector<std::string>& problems);

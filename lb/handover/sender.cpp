@@ -178,9 +178,15 @@ void Sender::look_for_silence() {
     return silence_.cancel();
   }
   const std::uint64_t steps = link_.sent() + answers_;
-  if (!stepped_at_ || steps != std::exchange(steps_, steps)) stepped_at_ = loop_.now();
+  const bool has_moved = steps != std::exchange(steps_, steps);
+  if (!stepped_at_ || has_moved) {
+    stepped_at_ = loop_.now();
+    looked_again_ = false;
+  }
   if (loop_.now() - *stepped_at_ < kLongestSilence)
     return static_cast<void>(silence_.arm_at(*stepped_at_ + kLongestSilence));
+  // A loop that was held up runs its timers before it looks at its sockets.
+  if (!std::exchange(looked_again_, true)) return static_cast<void>(silence_.arm_after(kPause));
   given_up_ = true;
   link_.give_up();
 }

@@ -97,6 +97,7 @@ class Sender {
   std::uint32_t refused_ = 0;
   channel::PacketSocket link_;
   Timer again_;
+  bool looked_again_ = false;
   Timer silence_;
 };
 

@@ -47,6 +47,7 @@ TEST_CASE("one that is named again, with the same address, departs no longer") {
   const std::vector<channel::DepartingBackend> before{{"api", "a", "10.0.0.1:6443", at(kNow + 5s)}};
   CHECK(departing_after(before, {}, with_backends({{"a", "10.0.0.1:6443"}}), kNow).empty());
   CHECK(departing_after(before, {}, with_backends({{"a", "10.0.0.9:6443"}}), kNow).size() == 1);
+  CHECK(departing_after(before, {}, with_backends({{"b", "10.0.0.1:6443"}}), kNow).empty());
 }
 
 TEST_CASE("one whose time has long been over is forgotten, not one whose sessions are being closed") {

@@ -13,11 +13,12 @@ using Names = std::vector<std::string>;
 constexpr std::int64_t kNowMs = 1'795'597'936'250;
 constexpr DrainList::WallTime kNow{std::chrono::milliseconds(kNowMs)};
 
+// master-3 is 10.0.0.3:6443, and so for each name: by its last character.
 ServiceConfig service(const std::string& name, const Names& backends) {
   ServiceConfig service;
   service.name = name;
   for (const std::string& backend : backends) {
-    const std::string address = "10.0.0." + std::to_string(10 + service.backends.size()) + ":6443";
+    const std::string address = "10.0.0." + std::to_string(backend.back() - '0') + ":6443";
     service.backends.push_back({.name = backend, .address = *SocketAddress::parse(address), .weight = 1});
   }
   return service;
@@ -218,6 +219,21 @@ TEST_CASE("a configuration that leaves a service with drained backends only is r
   CHECK(across(host, next).refusals.empty());
   host.undrain("api/master-1");
   next.services[0] = service("api", {"master-1"});
+  CHECK(across(host, next).refusals.empty());
+}
+
+TEST_CASE("a drained backend is not called otherwise, nor another one as it is") {
+  Operator host(two_services());
+  host.drain("api/master-1");
+  Config next = two_services();
+  next.services[0].backends[0].name = "m1";
+  CHECK(across(host, next).refusals ==
+        Names{"api: master-1 would be called m1, and one of these is drained; undrain api/master-1 first"});
+  // Exchanged: the one that is drained would be another apiserver.
+  next = two_services();
+  std::swap(next.services[0].backends[0].name, next.services[0].backends[1].name);
+  CHECK(across(host, next).refusals.size() == 2);
+  host.undrain("api/master-1");
   CHECK(across(host, next).refusals.empty());
 }
 
