@@ -56,7 +56,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::size_t count = data[0] % 16;
   const std::span<const std::uint8_t> bytes(data + 1, size - 1);
   check(decode_to_predecessor(bytes, descriptors(count)), bytes, count);
-  for (const std::size_t surplus : {0, 1}) {
+  for (const std::size_t surplus : {std::size_t{0}, std::size_t{1}}) {
     auto message = decode_to_successor(bytes, descriptors(count));
     check(message, bytes, count);
     if (!message) break;
