@@ -110,6 +110,21 @@ bool is_among(const std::vector<BackendName>& names, const BackendName& name) {
   return std::ranges::find(names, name) != names.end();
 }
 
+// The list goes by names: a drain would be lost with one, or be another apiserver's.
+void refuse_renamed(const ServiceConfig& now, const std::vector<BackendName>& before,
+                    const ServiceConfig& next, const std::vector<BackendName>& after,
+                    std::vector<std::string>& refusals) {
+  for (const BackendConfig& backend : now.backends) {
+    const auto there = std::ranges::find(next.backends, backend.address, &BackendConfig::address);
+    if (there == next.backends.end() || there->name == backend.name) continue;
+    const bool was_drained = is_among(before, {.service = now.name, .backend = backend.name});
+    if (!was_drained && !is_among(after, {.service = next.name, .backend = there->name})) continue;
+    refusals.push_back(now.name + ": " + backend.name + " would be called " + there->name +
+                       ", and one of these is drained; undrain " +
+                       name_of(now.name, was_drained ? backend.name : there->name) + " first");
+  }
+}
+
 }  // namespace
 
 struct DrainList::Target {
@@ -268,25 +283,6 @@ std::vector<DrainEntry> DrainList::unknown_in(const Config& config) const {
   });
   return unknown;
 }
-
-namespace {
-
-// The list goes by names: a drain would be lost with one, or be another apiserver's.
-void refuse_renamed(const ServiceConfig& now, const std::vector<BackendName>& before,
-                    const ServiceConfig& next, const std::vector<BackendName>& after,
-                    std::vector<std::string>& refusals) {
-  for (const BackendConfig& backend : now.backends) {
-    const auto there = std::ranges::find(next.backends, backend.address, &BackendConfig::address);
-    if (there == next.backends.end() || there->name == backend.name) continue;
-    const bool was_drained = is_among(before, {.service = now.name, .backend = backend.name});
-    if (!was_drained && !is_among(after, {.service = next.name, .backend = there->name})) continue;
-    refusals.push_back(now.name + ": " + backend.name + " would be called " + there->name +
-                       ", and one of these is drained; undrain " +
-                       name_of(now.name, was_drained ? backend.name : there->name) + " first");
-  }
-}
-
-}  // namespace
 
 DrainsAcross drains_across(const Config& now, const channel::Drains& drained_now, const Config& next,
                            const channel::Drains& drained_next) {

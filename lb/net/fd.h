@@ -32,9 +32,8 @@ class Fd {
 };
 
 // The table of descriptors has room for `count`, as far as the limit allows. Where it grows while threads
-// share it, the kernel waits for all processors first (fs/file.c, expand_fdtable: synchronize_rcu): tens of
-// milliseconds, and half a second on a busy machine, in which a loop that accepts stands still. While there
-// is one thread it need not.
+// share it, the kernel waits for all processors first (fs/file.c, expand_fdtable: synchronize_rcu), and a
+// loop that accepts stands still. While there is one thread it need not.
 void make_room_for_descriptors(std::uint64_t count);
 
 // The same for a descriptor that is somebody else's.

@@ -12,12 +12,28 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace vipward::test {
 
-// `seeds`: name of the file -> what is in it. With VIPWARD_WRITE_CORPUS set the files are written instead.
-inline void check_corpus(const std::filesystem::path& folder,
-                         const std::map<std::string, std::string>& seeds) {
+// Name of the file -> what is in it.
+using Seeds = std::map<std::string, std::string>;
+
+// Packets as their fuzz targets read them: the number of descriptors, then the bytes. `encode` is that of the
+// messages' own namespace.
+template <class Message>
+void add_packets(Seeds& seeds, const std::string& direction, const std::vector<Message>& messages) {
+  int number = 0;
+  for (const Message& message : messages) {
+    const auto packet = encode(message);
+    std::string& seed = seeds[direction + "_" + std::to_string(number++)];
+    seed.push_back(static_cast<char>(packet.descriptors.size()));
+    seed.append(packet.bytes.begin(), packet.bytes.end());
+  }
+}
+
+// With VIPWARD_WRITE_CORPUS set the files are written instead.
+inline void check_corpus(const std::filesystem::path& folder, const Seeds& seeds) {
   namespace fs = std::filesystem;
   std::set<std::string> there;
   if (std::getenv("VIPWARD_WRITE_CORPUS") != nullptr) {

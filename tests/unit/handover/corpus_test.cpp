@@ -1,28 +1,13 @@
-#include <string_view>
-
 #include "tests/support/seed_corpus.h"
 #include "tests/unit/handover/messages.h"
 
 namespace vipward::handover_test {
 namespace {
 
-// As handover_fuzz.cpp reads it: the number of descriptors, then the packet.
-template <class Message>
-void add(std::map<std::string, std::string>& seeds, std::string_view direction,
-         const std::vector<Message>& messages) {
-  int number = 0;
-  for (const Message& message : messages) {
-    const handover::Packet packet = handover::encode(message);
-    std::string& seed = seeds[std::string(direction) + "_" + std::to_string(number++)];
-    seed.push_back(static_cast<char>(packet.descriptors.size()));
-    seed.append(packet.bytes.begin(), packet.bytes.end());
-  }
-}
-
 TEST_CASE("the fuzz target's corpus is a good message of every kind") {
-  std::map<std::string, std::string> seeds;
-  add(seeds, "to_successor", messages_to_successor());
-  add(seeds, "to_predecessor", messages_to_predecessor());
+  test::Seeds seeds;
+  test::add_packets(seeds, "to_successor", messages_to_successor());
+  test::add_packets(seeds, "to_predecessor", messages_to_predecessor());
   test::check_corpus(VIPWARD_CORPUS, seeds);
 }
 
