@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cerrno>
 #include <filesystem>
+#include <fstream>
 #include <sstream>
 #include <stdexcept>
 #include <system_error>
@@ -65,6 +66,10 @@ void remove_left_overs() {
   }
 }
 
+std::string host_prefix(const IpAddress& address) {
+  return address.to_string() + (address.is_v4() ? "/32" : "/128");
+}
+
 void add_drop_rule(const std::string& namespace_name, const std::string& table, const std::string& hook,
                    const std::string& rule) {
   run_or_throw({"ip", "netns", "exec", namespace_name, "nft",
@@ -89,21 +94,32 @@ struct Host::State {
   std::string namespace_name;
   std::string bridge_namespace;
   IpAddress address;
+  IpAddress address_v6;
   Fd fd;
 
   State(std::string host_name, const std::string& prefix, IpAddress host_address)
       : name(std::move(host_name)),
         namespace_name(prefix + "-" + name),
         bridge_namespace(prefix + "-bridge"),
-        address(host_address) {
+        address(host_address),
+        address_v6(*IpAddress::parse("fd77::" + std::to_string(address.bytes()[3]))) {
     run_or_throw({"ip", "netns", "add", namespace_name});
     fd = open_namespace(std::string(kFolder) + "/" + namespace_name);
+    // Nobody has to wait a second for an IPv6 address that no other host has.
+    write_here("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
     run_or_throw({"ip", "-n", bridge_namespace, "link", "add", "name", name, "type", "veth", "peer", "name",
                   "eth0", "netns", namespace_name});
     run_or_throw({"ip", "-n", bridge_namespace, "link", "set", name, "master", "br0", "up"});
     run_or_throw({"ip", "-n", namespace_name, "link", "set", "lo", "up"});
     run_or_throw({"ip", "-n", namespace_name, "address", "add", address.to_string() + "/24", "dev", "eth0"});
+    run_or_throw({"ip", "-n", namespace_name, "address", "add", address_v6.to_string() + "/64", "dev", "eth0",
+                  "nodad"});
     run_or_throw({"ip", "-n", namespace_name, "link", "set", "eth0", "up"});
+  }
+  void write_here(const std::string& path, const std::string& text) const {
+    const InsideNamespace here(fd.get());
+    std::ofstream file(path);
+    if (!(file << text << std::flush)) throw std::runtime_error("cannot write " + path);
   }
   ~State() {
     try {
@@ -130,6 +146,20 @@ IpAddress Host::address() const {
   return state_->address;
 }
 
+IpAddress Host::address_v6() const {
+  return state_->address_v6;
+}
+
+IpAddress Host::link_local() const {
+  std::istringstream words(run_or_throw({"ip", "-n", namespace_name(), "-6", "-oneline", "address", "show",
+                                         "dev", "eth0", "scope", "link"}));
+  for (std::string word; words >> word;) {
+    if (word != "inet6" || !(words >> word)) continue;
+    if (const auto cidr = Cidr::parse(word)) return cidr->address;
+  }
+  throw std::runtime_error(name() + " has no link-local address");
+}
+
 Process Host::spawn(std::vector<std::string> argv, Process::Options options) const {
   options.network_namespace = namespace_fd();
   return {std::move(argv), options};
@@ -152,11 +182,11 @@ bool Host::has_address(const IpAddress& address) const {
 }
 
 void Host::remove_address(const IpAddress& address) const {
-  run_or_throw({"ip", "-n", namespace_name(), "address", "del", address.to_string() + "/32", "dev", "eth0"});
+  run_or_throw({"ip", "-n", namespace_name(), "address", "del", host_prefix(address), "dev", "eth0"});
 }
 
 void Host::add_address(const IpAddress& address) const {
-  run_or_throw({"ip", "-n", namespace_name(), "address", "add", address.to_string() + "/32", "dev", "eth0"});
+  run_or_throw({"ip", "-n", namespace_name(), "address", "add", host_prefix(address), "dev", "eth0"});
 }
 
 std::string Host::neighbour(const IpAddress& address) const {
@@ -202,6 +232,7 @@ void Host::drop_packets_to(const SocketAddress& target) {
 
 void Host::drop_protocol(unsigned protocol) {
   drop_on_the_bridge("ip protocol " + std::to_string(protocol));
+  drop_on_the_bridge("ip6 nexthdr " + std::to_string(protocol));
 }
 
 void Host::drop_on_the_bridge(const std::string& rule) {

@@ -46,6 +46,9 @@ class Host {
   // Of eth0: 10.77.0.N/24. Loopback is up as well, all of 127.0.0.0/8.
   IpAddress address() const;
   SocketAddress address(std::uint16_t port) const { return {address(), port}; }
+  // Of eth0 too: fd77::N/64, N written as in address(). And the one that the kernel makes of the MAC.
+  IpAddress address_v6() const;
+  IpAddress link_local() const;
 
   Process spawn(std::vector<std::string> argv, Process::Options options = {}) const;
   CommandResult run(std::vector<std::string> argv, Millis limit = Millis{30000},
@@ -60,7 +63,7 @@ class Host {
   std::string mac() const;
   // On any interface of the host, now.
   bool has_address(const IpAddress& address) const;
-  // Takes `address` off eth0, as an administrator or a network daemon would; and puts it on as a /32.
+  // Takes `address` off eth0, as an administrator or a network daemon would; and puts it on, for itself alone.
   void remove_address(const IpAddress& address) const;
   void add_address(const IpAddress& address) const;
   // The MAC that packets to `address` would go to; empty: the neighbour cache knows none.
