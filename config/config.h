@@ -91,11 +91,10 @@ struct ServiceConfig {
 enum class FailbackMode : std::uint8_t { Never, Immediately, After };
 enum class VrrpChecksum : std::uint8_t { PseudoHeader, Rfc9568 };
 
-// The virtual IP. IPv6, multicast (no peers), more than two peers and version 2 are planned: parsed and
-// checked, so that a file written for the next version is not wrong today.
+// The virtual IPs of one instance of VRRP; see vip_family.h for what a mixture means.
 struct VipConfig {
   std::vector<Cidr> addresses;           // at least one
-  std::vector<IpAddress> peers;          // all hosts, this one too if the file is the same on both
+  std::vector<IpAddress> peers;          // all hosts, this one too; of one family; empty: multicast
   std::optional<std::string> interface;  // absent: auto
   std::vector<std::string> track_interfaces;
   std::uint8_t virtual_router_id = 0;  // 1 to 255

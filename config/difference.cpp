@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "config/values.h"
+#include "config/vip_family.h"
 
 namespace vipward::config {
 namespace {
@@ -298,7 +299,6 @@ void compare_vips(Changes changes, const VipConfig& from, const VipConfig& to) {
   changes.compare_lists("peers", from.peers, to.peers);
   changes.compare_lists("track_interfaces", from.track_interfaces, to.track_interfaces);
   changes.compare("priority", from.priority, to.priority);
-  changes.compare("version", from.version, to.version);
   changes.compare("advertise_interval", from.advertise_interval, to.advertise_interval);
   changes.compare("failback", failback_text(from), failback_text(to));
   changes.compare("startup_delay", from.startup_delay, to.startup_delay);
@@ -307,6 +307,20 @@ void compare_vips(Changes changes, const VipConfig& from, const VipConfig& to) {
   changes.compare("v2_password_file", from.v2_password_file, to.v2_password_file);
   changes.compare("address_lifetime", lifetime_text(from), lifetime_text(to));
   changes.compare("garp_refresh", from.garp_refresh, to.garp_refresh);
+}
+
+// Who does not speak alike is not understood: the host that changes first would hold the address beside the
+// other one.
+void refuse_other_speech(const VipConfig& from, const VipConfig& to, std::vector<std::string>& refusals) {
+  std::vector<std::string> found;
+  Changes changes(found, "vip.");
+  changes.compare("version", from.version, to.version);
+  changes.compare("peers: VRRP over", std::string(family_name(family_of(from))),
+                  std::string(family_name(family_of(to))));
+  if (from.version == 2 && to.version == 2) {
+    changes.compare("advertise_interval", from.advertise_interval, to.advertise_interval);
+  }
+  for (const std::string& line : found) refusals.push_back(line + ": " + std::string(kOtherSpeech));
 }
 
 // What an instance is known by, and what was decided before rights were given up.
@@ -318,6 +332,7 @@ void refuse(const Config& from, const Config& to, std::vector<std::string>& refu
     changes.compare("vip.interface", from.vip->interface.value_or("auto"),
                     to.vip->interface.value_or("auto"));
     changes.compare("vip.virtual_router_id", from.vip->virtual_router_id, to.vip->virtual_router_id);
+    refuse_other_speech(*from.vip, *to.vip, refusals);
   }
   changes.compare("control_socket.path", from.control_socket.path, to.control_socket.path);
   changes.compare("control_socket.mode", mode_text(from.control_socket.mode),

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/config.h"
@@ -33,6 +34,10 @@ struct Difference {
   Count backends;
   Count listeners;
 };
+
+// How to change what all hosts have to say alike.
+inline constexpr std::string_view kOtherSpeech =
+    "the hosts must change it together: stop vipward on the standby, restart it here, start the standby";
 
 Difference difference_of(const Config& from, const Config& to);
 // "backends: 1 added, 0 removed, 2 kept; listeners: 0 added, 0 removed, 1 kept".

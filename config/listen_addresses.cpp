@@ -6,7 +6,10 @@ std::vector<SocketAddress> listen_addresses(const ListenConfig& listen, const st
   if (listen.address) return {*listen.address};
   std::vector<SocketAddress> result;
   if (!vip) return result;
-  for (const Cidr& address : vip->addresses) result.emplace_back(address.address, listen.port);
+  // A link-local one is the routers' among themselves: no client can be told to connect there.
+  for (const Cidr& vip_address : vip->addresses) {
+    if (!vip_address.address.is_link_local()) result.emplace_back(vip_address.address, listen.port);
+  }
   return result;
 }
 

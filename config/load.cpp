@@ -21,7 +21,7 @@ void read_root(const config::Node& node, Config& result, config::Findings& findi
   config::MappingReader root(value);
   root.ignore_prefix(kIgnoredPrefix);
   config::read_services(root, result.services, findings);
-  config::read_vip(root, result.vip, findings);
+  config::read_vip(root, result.vip);
   config::read_process(root, result, findings);
   config::validate(result, findings);
 }
@@ -30,7 +30,7 @@ void read_root(const config::Node& node, Config& result, config::Findings& findi
 
 LoadResult load_config_file(const std::string& path) {
   const config::FileText file = config::read_file_text(path);
-  if (!file.text) return {.config = std::nullopt, .errors = {path + ": " + file.error}, .planned = {}};
+  if (!file.text) return {.config = std::nullopt, .errors = {path + ": " + file.error}};
   LoadResult result = parse_config(*file.text, path);
   result.text = *file.text;
   return result;
@@ -38,16 +38,15 @@ LoadResult load_config_file(const std::string& path) {
 
 LoadResult parse_config(std::string_view text, const std::string& file) {
   config::Problems errors;
-  config::Problems planned;
   Config result;
   if (config::check_is_text(text, errors)) {
     const config::Document document(text, errors);
     if (document.root() != nullptr) {
-      config::Findings findings{.errors = errors, .planned = planned, .listens = {}, .backends = {}};
+      config::Findings findings{.errors = errors, .listens = {}, .backends = {}};
       read_root(*document.root(), result, findings);
     }
   }
-  LoadResult outcome{.config = std::nullopt, .errors = errors.lines(file), .planned = planned.lines(file)};
+  LoadResult outcome{.config = std::nullopt, .errors = errors.lines(file)};
   if (outcome.errors.empty()) {
     result.hash = config::text_hash(text);
     outcome.config = std::move(result);

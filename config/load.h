@@ -13,10 +13,9 @@
 namespace vipward {
 
 struct LoadResult {
-  std::optional<Config> config;      // present exactly if `errors` is empty
-  std::vector<std::string> errors;   // in the order of the file
-  std::vector<std::string> planned;  // keys that are valid but that `run` does not serve yet, as error lines
-  std::string text{};                // what was read
+  std::optional<Config> config;     // present exactly if `errors` is empty
+  std::vector<std::string> errors;  // in the order of the file
+  std::string text{};               // what was read
 };
 
 LoadResult load_config_file(const std::string& path);

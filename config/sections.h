@@ -31,19 +31,16 @@ struct PlacedBackend {
 // Everything that the sections share while they are read.
 struct Findings {
   Problems& errors;
-  Problems& planned;
   std::vector<PlacedListen> listens;
   std::vector<PlacedBackend> backends;
 };
-
-constexpr std::string_view kPlanned = "planned, not in this version";
 
 // services.cpp
 void read_services(MappingReader& root, std::vector<ServiceConfig>& services, Findings& findings);
 // health_check.cpp; `service` is the mapping that holds `health_check`.
 void read_health_check(MappingReader& service, HealthCheckConfig& check);
 // vip.cpp
-void read_vip(MappingReader& root, std::optional<VipConfig>& vip, Findings& findings);
+void read_vip(MappingReader& root, std::optional<VipConfig>& vip);
 // process.cpp: admin, control_socket, user, workers, log
 void read_process(MappingReader& root, Config& config, Findings& findings);
 

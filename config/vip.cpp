@@ -3,6 +3,7 @@
 
 #include "config/sections.h"
 #include "config/values.h"
+#include "config/vip_family.h"
 
 namespace vipward::config {
 namespace {
@@ -12,14 +13,13 @@ using namespace std::chrono_literals;
 // One IPv6 advertisement of so many still fits an Ethernet frame.
 constexpr std::size_t kMostAddresses = 64;
 constexpr std::size_t kMostPeers = 64;
-constexpr std::size_t kServedPeers = 2;  // this host and the other one
 constexpr std::size_t kMostInterfaces = 64;
 
-std::string planned_text(std::string_view what) {
-  return std::string(what) + std::string(kPlanned);
+bool is_host(const IpAddress& address) {
+  return !address.is_unspecified() && !address.is_multicast();
 }
 
-void read_addresses(MappingReader& map, VipConfig& vip, Problems& planned) {
+void read_addresses(MappingReader& map, VipConfig& vip) {
   constexpr std::string_view kWhat = "a list of at least one address such as 10.0.0.100/24";
   const auto list = map.require("addresses", "required, " + std::string(kWhat));
   if (!list) return;
@@ -29,36 +29,29 @@ void read_addresses(MappingReader& map, VipConfig& vip, Problems& planned) {
     const auto text = item.text();
     if (!text) continue;
     const auto address = Cidr::parse(*text);
-    if (!address || address->address.is_unspecified()) {
+    if (!address || !is_host(address->address)) {
       item.fail(quoted(*text) + " is not a host's address, allowed: 10.0.0.100/24 or fd00::100/64");
     } else if (!seen.insert(address->address).second) {
       item.fail(address->address.to_string() + " is in the list already");
     } else {
-      if (!address->address.is_v4()) planned.add(item.position(), item.path(), planned_text("IPv6 is "));
       vip.addresses.push_back(*address);
     }
   }
+  const auto is_link_local = [](const Cidr& cidr) { return cidr.address.is_link_local(); };
+  if (!vip.addresses.empty() && std::ranges::all_of(vip.addresses, is_link_local)) {
+    map.fail("addresses", "only link-local ones, which no client can be told, allowed besides: " +
+                              std::string("10.0.0.100/24 or fd00::100/64"));
+  }
 }
 
-// What this version does not serve of a good list.
-void note_planned_peers(const MappingReader& map, const std::vector<Value>& items, Problems& planned) {
-  const auto note = [&](std::string_view what) {
-    planned.add(map.key_position("peers"), map.path_of("peers"), planned_text(what));
-  };
-  if (items.empty()) note("empty, which means multicast, is ");
-  if (items.size() > kServedPeers) note("more than " + std::to_string(kServedPeers) + " are ");
-}
-
-void read_peers(MappingReader& map, VipConfig& vip, Problems& planned) {
+void read_peers(MappingReader& map, VipConfig& vip) {
   const auto list = map.take("peers");
-  if (!list && map.names("peers")) return;  // has been said
-  const auto items = list ? list->items({.most = kMostPeers}) : std::vector<Value>();
-  if (!list || list->is_list()) note_planned_peers(map, items, planned);
-  for (const Value& item : items) {
+  if (!list) return;
+  for (const Value& item : list->items({.most = kMostPeers})) {
     const auto text = item.text();
     if (!text) continue;
     const auto peer = IpAddress::parse(*text);
-    if (!peer || peer->is_unspecified()) {
+    if (!peer || !is_host(*peer)) {
       item.fail(quoted(*text) + " is not a host's address, allowed: 10.0.0.21 or fd00::21");
     } else if (std::ranges::find(vip.addresses, *peer, &Cidr::address) != vip.addresses.end()) {
       item.fail(*text + " is one of vip.addresses, allowed: the own addresses of the hosts");
@@ -69,9 +62,22 @@ void read_peers(MappingReader& map, VipConfig& vip, Problems& planned) {
     } else if (std::ranges::find(vip.peers, *peer) != vip.peers.end()) {
       item.fail(*text + " is in the list already");
     } else {
-      if (!peer->is_v4()) planned.add(item.position(), item.path(), planned_text("IPv6 is "));
       vip.peers.push_back(*peer);
     }
+  }
+}
+
+// An advertisement names at least one address, of its own family.
+void check_family(MappingReader& map, const VipConfig& vip) {
+  if (vip.addresses.empty()) return;  // has been said
+  const int family = family_of(vip);
+  const auto is_of_family = [&](const Cidr& cidr) { return cidr.address.family() == family; };
+  if (std::ranges::any_of(vip.addresses, is_of_family)) return;
+  const std::string name(family_name(family));
+  if (vip.version == 2) {
+    map.fail("version", "2 knows IPv4 alone, and vip.addresses has no IPv4 address, allowed: 3");
+  } else {
+    map.fail("peers", name + " hosts advertise " + name + " addresses, and vip.addresses has none");
   }
 }
 
@@ -131,7 +137,7 @@ Found read_advertise_interval(MappingReader& map, VipConfig& vip) {
 }
 
 // Returns what became of the interval.
-Found read_version(MappingReader& map, VipConfig& vip, Problems& planned) {
+Found read_version(MappingReader& map, VipConfig& vip) {
   const Found version = map.choice<int>("version", vip.version, {{"3", 3}, {"2", 2}});
   Found interval = Found::Bad;
   if (version == Found::Bad) {
@@ -139,11 +145,6 @@ Found read_version(MappingReader& map, VipConfig& vip, Problems& planned) {
   } else {
     interval = read_advertise_interval(map, vip);
   }
-  if (map.has("v2_password_file")) {
-    planned.add(map.key_position("v2_password_file"), map.path_of("v2_password_file"), kPlanned);
-  }
-  if (vip.version == 2)
-    planned.add(map.key_position("version"), map.path_of("version"), planned_text("2 is "));
   read_file_path(map, "v2_password_file", vip.v2_password_file);
   if (map.has("v2_password_file") && vip.version != 2 && version != Found::Bad) {
     map.fail("v2_password_file", "has no effect with version 3, allowed with: version 2");
@@ -181,15 +182,16 @@ void read_address_lifetime(MappingReader& map, VipConfig& vip, Found interval) {
 
 }  // namespace
 
-void read_vip(MappingReader& root, std::optional<VipConfig>& result, Findings& findings) {
+void read_vip(MappingReader& root, std::optional<VipConfig>& result) {
   const auto value = root.take("vip");
   if (!value) return;
   MappingReader map(*value);
   VipConfig& vip = result.emplace();
   if (map.is_broken()) return;
-  read_addresses(map, vip, findings.planned);
-  const Found interval = read_version(map, vip, findings.planned);
-  read_peers(map, vip, findings.planned);
+  read_addresses(map, vip);
+  const Found interval = read_version(map, vip);
+  read_peers(map, vip);
+  check_family(map, vip);
   read_interfaces(map, vip);
   read_virtual_router_id(map, vip);
   map.whole_number("priority", vip.priority, 1, 254);

@@ -39,6 +39,7 @@ void warn_if_unreadable(const std::string& where, const std::optional<std::strin
 }
 
 void warn_of_files(const std::string& file, const Config& config, std::ostream& err) {
+  if (config.vip) warn_if_unreadable(file + ": vip.v2_password_file", config.vip->v2_password_file, err);
   for (std::size_t i = 0; i < config.services.size(); ++i) {
     const HealthCheckConfig& check = config.services[i].health_check;
     const std::string prefix = file + ": services[" + std::to_string(i) + "].health_check.";
@@ -61,7 +62,6 @@ void warn_of_open_socket(const std::string& file, const Config& config, std::ost
 int run_check(const CheckCommand& command, Output output) {
   const LoadResult result = load_config_file(command.config_path);
   for (const std::string& error : result.errors) output.err << error << '\n';
-  for (const std::string& planned : result.planned) output.err << planned << ": `run` refuses it\n";
   if (!result.config) return kExitError;
   warn_of_files(command.config_path, *result.config, output.err);
   warn_of_open_socket(command.config_path, *result.config, output.err);

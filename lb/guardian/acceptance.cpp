@@ -13,9 +13,8 @@ int accept_succession(const std::string& config_path, int state) {
   std::vector<std::string> problems;
   const auto heritage = read_heritage(state);
   if (const auto* problem = std::get_if<std::string>(&heritage)) problems.push_back(*problem);
-  LoadResult loaded = load_config_file(config_path);
-  for (auto* lines : {&loaded.errors, &loaded.planned})
-    problems.insert(problems.end(), lines->begin(), lines->end());
+  const LoadResult loaded = load_config_file(config_path);
+  problems.insert(problems.end(), loaded.errors.begin(), loaded.errors.end());
   for (const std::string& problem : problems) std::fprintf(stderr, "%s\n", problem.c_str());
   if (!problems.empty()) return 1;
   const bool said = std::fputs(kAcceptance, stdout) >= 0 &&

@@ -159,8 +159,7 @@ int run(const std::string& config_path) {
   std::signal(SIGPIPE, SIG_IGN);
   LoadResult loaded = load_config_file(config_path);
   print_lines(loaded.errors);
-  print_lines(loaded.planned);
-  if (!loaded.config || !loaded.planned.empty()) return 1;
+  if (!loaded.config) return 1;
   try {
     return begin(std::move(loaded), config_path);
   } catch (const std::exception& error) {

@@ -59,14 +59,13 @@ void Succession::on_verdict(Examination::Verdict verdict) {
 
 std::vector<std::string> Succession::adopt(const std::string& config_text) {
   LoadResult loaded = parse_config(config_text, present_.config_name);
-  if (!loaded.config || !loaded.planned.empty()) {
+  if (!loaded.config) {
     // An upgrade's new program accepts what this one does not know.
     std::vector<std::string> problems{
         "the running version does not understand the configuration: upgrade with the one that runs, then "
         "change "
         "it and reload"};
-    for (const auto* lines : {&loaded.errors, &loaded.planned})
-      problems.insert(problems.end(), lines->begin(), lines->end());
+    problems.insert(problems.end(), loaded.errors.begin(), loaded.errors.end());
     return problems;
   }
   config::Difference difference = config::difference_of(present_.config, *loaded.config);

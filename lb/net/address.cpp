@@ -56,6 +56,10 @@ bool IpAddress::is_unspecified() const {
   return bytes_ == std::array<std::uint8_t, 16>{};
 }
 
+bool IpAddress::is_link_local() const {
+  return family_ == AF_INET6 && bytes_[0] == 0xfe && (bytes_[1] & 0xc0U) == 0x80;
+}
+
 std::string IpAddress::to_string() const {
   std::array<char, INET6_ADDRSTRLEN> text{};
   return inet_ntop(family_, bytes_.data(), text.data(), text.size());
@@ -65,7 +69,7 @@ std::optional<Cidr> Cidr::parse(std::string_view text) {
   const auto slash = text.find('/');
   const auto address = IpAddress::parse(text.substr(0, slash));
   if (!address) return std::nullopt;
-  const unsigned longest = address->is_v4() ? 32 : 128;
+  const unsigned longest = address->bits();
   if (slash == std::string_view::npos) return Cidr{*address, longest};
   const auto prefix = parse_number<unsigned>(text.substr(slash + 1), longest);
   if (!prefix) return std::nullopt;

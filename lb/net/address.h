@@ -25,6 +25,11 @@ class IpAddress {
   bool is_v4() const { return family_ == AF_INET; }
   int family() const { return family_; }
   bool is_unspecified() const;
+  // IPv6 and in fe80::/10: means nothing without the interface.
+  bool is_link_local() const;
+  // 32 or 128: the prefix that means this address alone.
+  unsigned bits() const { return is_v4() ? 32 : 128; }
+  bool is_multicast() const { return is_v4() ? (bytes_[0] & 0xf0) == 0xe0 : bytes_[0] == 0xff; }
   // Network byte order: the first 4 bytes for IPv4, all 16 for IPv6.
   const std::array<std::uint8_t, 16>& bytes() const { return bytes_; }
   std::string to_string() const;

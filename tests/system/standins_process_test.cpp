@@ -94,19 +94,6 @@ TEST_CASE("a configuration file that is missing or a folder is an error that nam
   CHECK(contains(directory.standard_error, folder.path().string()));
 }
 
-TEST_CASE("what is planned for a later version is checked, and refused by run") {
-  Standins rig;
-  ConfigText config = rig.config();
-  config.top["vip"] = "{addresses: [10.77.0.100/24], peers: [10.77.0.21, 10.77.0.22], version: 2}";
-  const std::string file = rig.folder().file("vip.yaml", config.yaml());
-  const CommandResult check = run_vipward({"check", "-c", file});
-  CHECK(check.exit_code == 0);
-  const CommandResult run = run_vipward({"run", "-c", file});
-  CHECK(run.exit_code == 1);
-  CHECK_MESSAGE(contains(run.standard_error, "vip.version: 2 is planned, not in this version"),
-                run.standard_error);
-}
-
 TEST_CASE("every file of config/ passes check") {
   unsigned files = 0;
   for (const auto& entry : std::filesystem::directory_iterator("config")) {

@@ -94,7 +94,7 @@ TEST_CASE("what needs a restart is refused, each with its own line") {
   unmoved.check_next_works(good);
 }
 
-TEST_CASE("a port that somebody else has, a file that is missing, a key that is planned") {
+TEST_CASE("a port that somebody else has, a file that is missing, a VIP that was not there") {
   Unmoved unmoved;
   const std::string good = unmoved.vipward().config();
   const Fd taken = listen_tcp(unmoved.vipward().another_address());
@@ -108,7 +108,8 @@ TEST_CASE("a port that somebody else has, a file that is missing, a key that is 
         "api.health_check.tls.ca_file: /nonexistent/ca.crt: No such file or directory\n");
 
   unmoved.vipward().write_config(good + "vip: {addresses: [10.0.0.100/24]}\n");
-  CHECK(unmoved.refusal_of("reload").find("planned, not in this version") != std::string::npos);
+  CHECK(unmoved.refusal_of("reload").find("vip: added: this needs a restart of vipward") !=
+        std::string::npos);
   unmoved.check_next_works(good);
 }
 

@@ -66,12 +66,14 @@ TEST_CASE("check says every error and fails") {
   CHECK(outcome.err.find(file.path + ":7:") != std::string::npos);
 }
 
-TEST_CASE("check notes what run refuses") {
+TEST_CASE("check warns of a password that it cannot read") {
   const ConfigFile file(kGood +
-                        "vip: {addresses: [10.0.0.100/24], peers: [10.0.0.1, 10.0.0.2], version: 2}\n");
+                        "vip: {addresses: [10.0.0.100/24], version: 2, v2_password_file: /nonexistent}\n");
   const Outcome outcome = check(file.path);
   CHECK(outcome.exit_code == 0);
-  CHECK(outcome.err.ends_with("planned, not in this version: `run` refuses it\n"));
+  CHECK(outcome.err == file.path +
+                           ": vip.v2_password_file: warning: cannot read /nonexistent: No such file or "
+                           "directory\n");
 }
 
 TEST_CASE("check warns of a control socket that is open to everybody") {

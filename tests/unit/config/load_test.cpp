@@ -239,19 +239,12 @@ TEST_CASE("top-level keys that begin with x- are nobody's business, others are n
   CHECK(errors_of(with_top_keys("log: {x-a: 1}")) == "f:1:7: log.x-a: unknown key, allowed: level, format");
 }
 
-TEST_CASE("what is valid but not served yet is told apart") {
-  CHECK(planned_of(with_top_keys("vip: {addresses: [10.0.0.100/24]}")) ==
-        "f:1:6: vip.peers: empty, which means multicast, is planned, not in this version");
-  CHECK(planned_of(with_top_keys("workers: 2")).empty());
-}
-
 // The tests run in the repository's top folder.
-TEST_CASE("the example files load, and nothing in them is planned") {
+TEST_CASE("the example files load") {
   for (const std::string name : {"minimal", "full", "rke2", "vip"}) {
     CAPTURE(name);
     const auto result = load_config_file("config/" + name + ".yaml");
     CHECK(joined(result.errors).empty());
-    CHECK(joined(result.planned).empty());
     CHECK(result.config.has_value());
   }
 }

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "config/listen_addresses.h"
+#include "config/vip_family.h"
 #include "tests/unit/config/yaml_text.h"
 
 namespace vipward::config_test {
@@ -167,29 +168,65 @@ TEST_CASE("an address outlives three intervals, or it would be gone while its ho
         "f:1:55: vip.advertise_interval: 5ms is out of range, allowed: 10ms to 40.95s in steps of 10ms");
 }
 
-TEST_CASE("of a VIP, what is planned is told apart") {
-  const std::string peers = "peers: [10.0.0.21, 10.0.0.22]";
-  const auto planned = [](const std::string& keys) {
-    CHECK(errors_of(with_vip_keys(keys)).empty());
-    return planned_of(with_vip_keys(keys));
-  };
-  CHECK(planned("addresses: [10.0.0.100/24, 10.0.0.101/24], " + peers).empty());
-  CHECK(planned("addresses: [10.0.0.100/24], version: 3, v2_password_file: null, " + peers).empty());
-  CHECK(planned("addresses: [10.0.0.100/24], peers: [10.0.0.22]").empty());
-  const std::string multicast = " vip.peers: empty, which means multicast, is planned, not in this version";
-  CHECK(planned("addresses: [10.0.0.100/24]") == "f:1:6:" + multicast);
-  CHECK(planned("addresses: [10.0.0.100/24], peers: []") == "f:1:35:" + multicast);
-  CHECK(planned("addresses: [10.0.0.100/24, \"fd00::100/64\"], " + peers) ==
-        "f:1:34: vip.addresses[1]: IPv6 is planned, not in this version");
-  CHECK(planned("addresses: [10.0.0.100/24], peers: [\"fd00::21\"]") ==
-        "f:1:43: vip.peers[0]: IPv6 is planned, not in this version");
-  CHECK(planned("addresses: [10.0.0.100/24], peers: [10.0.0.21, 10.0.0.22, 10.0.0.23]") ==
-        "f:1:35: vip.peers: more than 2 are planned, not in this version");
-  CHECK(planned("addresses: [10.0.0.100/24], version: 2, v2_password_file: /p, " + peers) ==
-        "f:1:35: vip.version: 2 is planned, not in this version\n"
-        "f:1:47: vip.v2_password_file: planned, not in this version");
-  CHECK(planned_of(with_vip_keys("addresses: [10.0.0.100/24], peers: 7")).empty());
-  CHECK(planned_of(with_vip_keys("addresses: [10.0.0.100/24], peers: null")).empty());
+std::string text_of(const std::vector<IpAddress>& addresses) {
+  std::string text;
+  for (const IpAddress& one : addresses) text += (text.empty() ? "" : " ") + one.to_string();
+  return text;
+}
+
+TEST_CASE("the family of VRRP is the peers', without peers that of the first address; version 2 knows IPv4") {
+  const std::string both = "addresses: [\"fd00::100/64\", 10.0.0.100/24], ";
+  CHECK(family_of(vip_of(both + "peers: [10.0.0.21]")) == AF_INET);
+  CHECK(family_of(vip_of(both + "peers: [\"fd00::21\"]")) == AF_INET6);
+  CHECK(family_of(vip_of(both + "peers: []")) == AF_INET6);
+  CHECK(family_of(vip_of(both + "version: 2")) == AF_INET);
+  CHECK(family_of(vip_of("addresses: [10.0.0.100/24, \"fd00::100/64\"]")) == AF_INET);
+  CHECK(is_multicast(vip_of(both + "priority: 1")));
+  CHECK_FALSE(is_multicast(vip_of(both + "peers: [10.0.0.21, 10.0.0.22, 10.0.0.23]")));
+}
+
+TEST_CASE("addresses of the other family ride along, and IPv6 begins with a link-local address") {
+  const std::string both = "addresses: [10.0.0.100/24, \"fd00::100/64\"], virtual_router_id: 51, ";
+  const VipConfig over_v4 = vip_of(both + "peers: [10.0.0.21]");
+  CHECK(text_of(held_addresses(over_v4)) == "10.0.0.100 fd00::100");
+  CHECK(text_of(advertised_addresses(over_v4)) == "10.0.0.100");
+  const VipConfig over_v6 = vip_of(both + "peers: [\"fd00::21\"]");
+  CHECK(text_of(held_addresses(over_v6)) == "fe80::200:5eff:fe00:233 10.0.0.100 fd00::100");
+  CHECK(text_of(advertised_addresses(over_v6)) == "fe80::200:5eff:fe00:233 fd00::100");
+  const VipConfig own = vip_of("addresses: [\"fd00::100/64\", \"fe80::51:1/64\"], virtual_router_id: 51");
+  CHECK(text_of(held_addresses(own)) == "fd00::100 fe80::51:1");
+  CHECK(text_of(advertised_addresses(own)) == "fe80::51:1 fd00::100");
+  CHECK(anchor_of(vip_of("addresses: [\"fe80::51:1/64\", \"fd00::100/64\"], virtual_router_id: 51")) ==
+        IpAddress::parse("fd00::100"));
+}
+
+TEST_CASE("an instance needs an address of the family that it speaks") {
+  const auto error = [](const std::string& keys) { return errors_of(with_vip_keys(keys)); };
+  CHECK(error("addresses: [10.0.0.100/24], peers: [\"fd00::21\"]") ==
+        "f:1:42: vip.peers: IPv6 hosts advertise IPv6 addresses, and vip.addresses has none");
+  CHECK(error("addresses: [\"fd00::1/64\"], virtual_router_id: 1, peers: [10.0.0.21]") ==
+        "f:1:63: vip.peers: IPv4 hosts advertise IPv4 addresses, and vip.addresses has none");
+  CHECK(error("addresses: [\"fd00::1/64\"], virtual_router_id: 1, version: 2") ==
+        "f:1:65: vip.version: 2 knows IPv4 alone, and vip.addresses has no IPv4 address, allowed: 3");
+  CHECK(error("addresses: [\"fe80::1/64\"], virtual_router_id: 1") ==
+        "f:1:18: vip.addresses: only link-local ones, which no client can be told, allowed besides: "
+        "10.0.0.100/24 "
+        "or fd00::100/64");
+  CHECK(error("addresses: [224.0.0.18]") ==
+        "f:1:19: vip.addresses[0]: \"224.0.0.18\" is not a host's address, allowed: 10.0.0.100/24 or "
+        "fd00::100/64");
+  CHECK(error("addresses: [10.0.0.100/24], peers: [\"ff02::12\"]") ==
+        "f:1:43: vip.peers[0]: \"ff02::12\" is not a host's address, allowed: 10.0.0.21 or fd00::21");
+}
+
+TEST_CASE("a port on the VIP leaves link-local addresses out") {
+  const Config config = config_of(
+      "services: [{listen: \"vip:2\", backends: [10.0.0.11:1], health_check: {protocol: tcp}}]\n"
+      "vip: {addresses: [\"fe80::1/64\", \"fd00::100/64\", 10.0.0.100/24]}");
+  std::string all;
+  for (const SocketAddress& address : listen_addresses(config.services[0], config.vip))
+    all += address.to_string() + ' ';
+  CHECK(all == "[fd00::100]:2 10.0.0.100:2 ");
 }
 
 TEST_CASE("a port on the VIP is that port on every address, in the order of the file") {

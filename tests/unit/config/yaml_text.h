@@ -19,10 +19,6 @@ inline std::string errors_of(std::string_view yaml) {
   return joined(parse_config(yaml, "f").errors);
 }
 
-inline std::string planned_of(std::string_view yaml) {
-  return joined(parse_config(yaml, "f").planned);
-}
-
 // Throws if the file has errors, which fails the test with what they say.
 inline Config config_of(std::string_view yaml) {
   auto result = parse_config(yaml, "f");
