@@ -1,5 +1,5 @@
 // What the kernel says about network interfaces and their addresses, as plain values (rtnetlink(7)). Pure;
-// any thread. The addresses are IPv4 today.
+// any thread.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,11 @@ struct InterfaceAddress {
   unsigned interface = 0;  // its index
   IpAddress address;
   unsigned prefix = 0;
-  std::uint32_t flags = 0;    // IFA_F_*
+  // IFA_F_*, but for MCAUTOJOIN: a renewal of ours leaves that on an IPv6 address, where it means nothing.
+  std::uint32_t flags = 0;
   std::uint8_t protocol = 0;  // IFA_PROTO: who made it; 0: not said, or a kernel before 5.18
+  // Of this host alone, without a subnet: as VIPs are.
+  bool is_host() const { return prefix == address.bits(); }
   bool operator==(const InterfaceAddress&) const = default;
 };
 

@@ -1,6 +1,9 @@
 #include "lb/net/link_table.h"
 
+#include <linux/if_addr.h>
+
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 namespace vipward {
@@ -12,6 +15,35 @@ bool is_same_address(const InterfaceAddress& a, const InterfaceAddress& b) {
 
 bool holds(const InterfaceAddress& subnet, const IpAddress& target) {
   return Cidr{subnet.address, subnet.prefix}.contains(target);
+}
+
+bool is_usable_source(const InterfaceAddress& own) {
+  if ((own.flags & IFA_F_DADFAILED) != 0) return false;
+  return (own.flags & IFA_F_TENTATIVE) == 0 || (own.flags & IFA_F_OPTIMISTIC) != 0;
+}
+
+bool is_better_source(const InterfaceAddress& a, const InterfaceAddress& b) {
+  const auto rank = [](const InterfaceAddress& own) {
+    const bool is_v6 = !own.address.is_v4();
+    // The bit of IFA_F_TEMPORARY says in IPv4 that the subnet has another address, which came first.
+    return std::tuple((own.flags & IFA_F_DEPRECATED) != 0, is_v6 && (own.flags & IFA_F_TEMPORARY) != 0,
+                      is_v6 ? own.address : IpAddress());
+  };
+  return rank(a) < rank(b);
+}
+
+// The best source on the interface `link` among those for which `is_asked_for` holds.
+template <class Predicate>
+std::optional<IpAddress> best_source(std::span<const InterfaceAddress> addresses, const Link* link,
+                                     std::span<const IpAddress> except, Predicate is_asked_for) {
+  const InterfaceAddress* best = nullptr;
+  for (const InterfaceAddress& own : addresses) {
+    if (link == nullptr || own.interface != link->index) continue;
+    if (!is_usable_source(own) || !is_asked_for(own)) continue;
+    if (std::ranges::find(except, own.address) != except.end()) continue;
+    if (best == nullptr || is_better_source(own, *best)) best = &own;
+  }
+  return best == nullptr ? std::nullopt : std::optional(best->address);
 }
 
 }  // namespace
@@ -77,29 +109,36 @@ bool LinkTable::has_mac(const MacAddress& mac) const {
 }
 
 const InterfaceAddress* LinkTable::find_host_address(unsigned index, const IpAddress& address) const {
-  const unsigned prefix = address.is_v4() ? 32 : 128;
-  const InterfaceAddress wanted{.interface = index, .address = address, .prefix = prefix};
+  const InterfaceAddress wanted{.interface = index, .address = address, .prefix = address.bits()};
   const auto found =
       std::ranges::find_if(addresses_, [&](const InterfaceAddress& a) { return is_same_address(a, wanted); });
   return found == addresses_.end() ? nullptr : &*found;
 }
 
+bool LinkTable::has_usable(std::string_view name, const IpAddress& address) const {
+  const Link* link = find(name);
+  return link != nullptr && std::ranges::any_of(addresses_, [&](const InterfaceAddress& own) {
+           return own.interface == link->index && own.address == address && is_usable_source(own);
+         });
+}
+
 std::optional<IpAddress> LinkTable::source_for(std::string_view name, const IpAddress& target,
                                                std::span<const IpAddress> except) const {
-  const Link* link = find(name);
-  if (link == nullptr) return std::nullopt;
-  for (const InterfaceAddress& own : addresses_) {
-    if (own.interface != link->index || !holds(own, target)) continue;
-    if (std::ranges::find(except, own.address) == except.end()) return own.address;
-  }
-  return std::nullopt;
+  return best_source(addresses_, find(name), except,
+                     [&](const InterfaceAddress& own) { return holds(own, target); });
+}
+
+std::optional<IpAddress> LinkTable::link_local_of(std::string_view name,
+                                                  std::span<const IpAddress> except) const {
+  return best_source(addresses_, find(name), except,
+                     [](const InterfaceAddress& own) { return own.address.is_link_local(); });
 }
 
 std::vector<std::string> LinkTable::interfaces_towards(const IpAddress& target) const {
+  if (target.is_link_local()) return {};
   std::vector<const InterfaceAddress*> subnets;
   for (const InterfaceAddress& own : addresses_) {
-    const bool is_host = own.prefix == (own.address.is_v4() ? 32U : 128U);
-    if (!is_host && holds(own, target)) subnets.push_back(&own);
+    if (!own.is_host() && holds(own, target)) subnets.push_back(&own);
   }
   std::ranges::stable_sort(subnets, std::ranges::greater{}, &InterfaceAddress::prefix);
   std::vector<std::string> names;

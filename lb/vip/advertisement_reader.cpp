@@ -3,30 +3,26 @@
 #include <algorithm>
 #include <string>
 #include <utility>
-#include <variant>
 
 namespace vipward {
 
-AdvertisementReader::AdvertisementReader(Log& log, ConflictWatch& foreign, const VipConfig& config,
-                                         std::vector<IpAddress> peers)
-    : log_(log), foreign_(foreign), virtual_router_id_(config.virtual_router_id), peers_(std::move(peers)) {
-  for (const Cidr& cidr : config.addresses) addresses_.push_back(cidr.address);
-  std::ranges::sort(addresses_);
+AdvertisementReader::AdvertisementReader(Log& log, ConflictWatch& foreign, Settings settings)
+    : log_(log), foreign_(foreign), settings_(std::move(settings)) {
+  std::ranges::sort(settings_.addresses);
 }
 
-std::optional<HeardAdvertisement> AdvertisementReader::read(TimePoint now,
-                                                            std::span<const std::uint8_t> bytes,
-                                                            const std::optional<IpAddress>& own) {
-  const auto datagram = parse_ipv4_datagram(bytes);
-  if (const auto* reason = std::get_if<VrrpRejectReason>(&datagram)) {
+std::optional<HeardAdvertisement> AdvertisementReader::read(
+    TimePoint now, const std::variant<VrrpDatagram, VrrpRejectReason>& received,
+    const std::optional<IpAddress>& own) {
+  if (const auto* reason = std::get_if<VrrpRejectReason>(&received)) {
     reject(now, *reason, "unknown");
     return std::nullopt;
   }
-  const auto& whole = std::get<VrrpDatagram>(datagram);
+  const auto& whole = std::get<VrrpDatagram>(received);
   if (whole.source == own) return std::nullopt;
-  const auto decoded = decode(whole, virtual_router_id_);
+  const auto decoded = decode(whole, settings_.dialect);
   const auto* reason = std::get_if<VrrpRejectReason>(&decoded);
-  if (reason != nullptr || std::ranges::find(peers_, whole.source) == peers_.end()) {
+  if (reason != nullptr || !is_peer(whole.source)) {
     reject(now, reason != nullptr ? *reason : VrrpRejectReason::UnknownPeer, whole.source.to_string());
     return std::nullopt;
   }
@@ -35,6 +31,10 @@ std::optional<HeardAdvertisement> AdvertisementReader::read(TimePoint now,
   compare_addresses(now, advertisement, whole.source);
   return HeardAdvertisement{
       .priority = advertisement.priority, .interval = advertisement.interval, .source = whole.source};
+}
+
+bool AdvertisementReader::is_peer(const IpAddress& source) const {
+  return !settings_.peers || std::ranges::find(*settings_.peers, source) != settings_.peers->end();
 }
 
 void AdvertisementReader::reject(TimePoint now, VrrpRejectReason reason, const std::string& source) {
@@ -56,7 +56,7 @@ void AdvertisementReader::compare_addresses(TimePoint now, const Advertisement& 
                                             const IpAddress& source) {
   auto theirs = advertisement.addresses;
   std::ranges::sort(theirs);
-  if (theirs == addresses_ || !said_.may_say("addresses " + source.to_string(), now)) return;
+  if (theirs == settings_.addresses || !said_.may_say("addresses " + source.to_string(), now)) return;
   std::string list;
   for (const IpAddress& address : theirs) list += (list.empty() ? "" : ",") + address.to_string();
   log_.warn("the peer advertises other addresses than ours",

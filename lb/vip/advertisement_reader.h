@@ -6,10 +6,9 @@
 #include <array>
 #include <cstdint>
 #include <optional>
-#include <span>
+#include <variant>
 #include <vector>
 
-#include "config/config.h"
 #include "lb/log/log.h"
 #include "lb/vip/conflict_watch.h"
 #include "lb/vip/instance.h"
@@ -20,13 +19,19 @@ namespace vipward {
 
 class AdvertisementReader {
  public:
+  struct Settings {
+    Dialect dialect;
+    std::vector<IpAddress> addresses;  // that ours name
+    // Absent: multicast, whoever has our VRID is a peer.
+    std::optional<std::vector<IpAddress>> peers;
+  };
   // `foreign` hears of routers that are active on our VRID and no peers. Both outlive it.
-  AdvertisementReader(Log& log, ConflictWatch& foreign, const VipConfig& config,
-                      std::vector<IpAddress> peers);
+  AdvertisementReader(Log& log, ConflictWatch& foreign, Settings settings);
 
-  // `bytes`: with the IP header. Nullopt: it is none of a peer's. `own`: what we send from, which a network
-  // may reflect.
-  std::optional<HeardAdvertisement> read(TimePoint now, std::span<const std::uint8_t> bytes,
+  // What a VrrpSocket gave. Nullopt: it is none of a peer's. `own`: what we send from, which a network may
+  // reflect.
+  std::optional<HeardAdvertisement> read(TimePoint now,
+                                         const std::variant<VrrpDatagram, VrrpRejectReason>& received,
                                          const std::optional<IpAddress>& own);
 
   std::uint64_t received() const { return received_; }
@@ -34,14 +39,13 @@ class AdvertisementReader {
   const std::array<std::uint64_t, kVrrpRejectReasons.size()>& rejected() const { return rejected_; }
 
  private:
+  bool is_peer(const IpAddress& source) const;
   void reject(TimePoint now, VrrpRejectReason reason, const std::string& source);
   void compare_addresses(TimePoint now, const Advertisement& advertisement, const IpAddress& source);
 
   Log& log_;
   ConflictWatch& foreign_;
-  std::uint8_t virtual_router_id_;
-  std::vector<IpAddress> addresses_;  // sorted
-  std::vector<IpAddress> peers_;
+  Settings settings_;  // the addresses sorted
   std::uint64_t received_ = 0;
   std::array<std::uint64_t, kVrrpRejectReasons.size()> rejected_{};
   SaidOnce said_;

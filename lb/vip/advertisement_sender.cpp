@@ -6,27 +6,18 @@
 
 namespace vipward {
 
-AdvertisementSender::AdvertisementSender(Log& log, VrrpSocket& socket, const VipConfig& config,
-                                         std::vector<IpAddress> peers)
-    : log_(log),
-      socket_(socket),
-      advertisement_{
-          .vrid = config.virtual_router_id, .priority = 0, .interval = Duration{}, .addresses = {}},
-      form_(config.checksum == VrrpChecksum::Rfc9568 ? ChecksumForm::Rfc9568 : ChecksumForm::PseudoHeader),
-      peers_(std::move(peers)) {
-  for (const Cidr& cidr : config.addresses) advertisement_.addresses.push_back(cidr.address);
-}
+AdvertisementSender::AdvertisementSender(Log& log, VrrpSocket& socket, Settings settings)
+    : log_(log), socket_(socket), settings_(std::move(settings)) {}
 
 void AdvertisementSender::send(TimePoint now, const IpAddress& own, std::uint8_t priority,
                                Duration interval) {
-  advertisement_.priority = priority;
-  advertisement_.interval = interval;
-  for (const IpAddress& peer : peers_) {
-    const int error = socket_.send(own, peer, encode(advertisement_, own, peer, form_));
+  const Advertisement said{.priority = priority, .interval = interval, .addresses = settings_.addresses};
+  for (const IpAddress& to : settings_.destinations) {
+    const int error = socket_.send(own, to, encode(said, settings_.dialect, own, to));
     if (error == 0) ++sent_;
     if (error != 0 && said_.may_say(std::to_string(error), now)) {
       log_.warn("advertisement not sent",
-                {{"peer", peer.to_string()}, {"error", std::generic_category().message(error)}});
+                {{"to", to.to_string()}, {"error", std::generic_category().message(error)}});
     }
   }
 }

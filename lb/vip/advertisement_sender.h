@@ -1,11 +1,10 @@
-// Our advertisements to every peer, as the configuration wants them: encoded, sent, counted; what the kernel
+// Our advertisements to every peer, or to the group: encoded, sent, counted; what the kernel
 // refuses is said, once a minute per cause. Owner: the VirtualRouter; its VrrpSocket.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
-#include "config/config.h"
 #include "lb/log/log.h"
 #include "lb/vip/packet.h"
 #include "lb/vip/said_once.h"
@@ -15,8 +14,13 @@ namespace vipward {
 
 class AdvertisementSender {
  public:
+  struct Settings {
+    Dialect dialect;
+    std::vector<IpAddress> addresses;     // that each names
+    std::vector<IpAddress> destinations;  // the peers, or the group
+  };
   // `log` and `socket` outlive it.
-  AdvertisementSender(Log& log, VrrpSocket& socket, const VipConfig& config, std::vector<IpAddress> peers);
+  AdvertisementSender(Log& log, VrrpSocket& socket, Settings settings);
 
   // From `own`, which names `interval` as the time until the next one.
   void send(TimePoint now, const IpAddress& own, std::uint8_t priority, Duration interval);
@@ -26,9 +30,7 @@ class AdvertisementSender {
  private:
   Log& log_;
   VrrpSocket& socket_;
-  Advertisement advertisement_;  // what is the same in each
-  ChecksumForm form_;
-  std::vector<IpAddress> peers_;
+  Settings settings_;
   std::uint64_t sent_ = 0;
   SaidOnce said_;
 };

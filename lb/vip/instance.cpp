@@ -304,8 +304,7 @@ void Instance::hear_release(TimePoint now, const IpAddress& source) {
   if (another_is_active || released_) return;
   listen_from(now);
   released_ = true;
-  down_at_ = now;
-  if (settings_.skew == SkewRule::Rfc) down_at_ += rfc_skew(settings_.priority, learnt_);
+  down_at_ = now + release_skew(settings_.skew, settings_.priority, learnt_);
 }
 
 void Instance::listen_from(TimePoint now) {
@@ -318,8 +317,8 @@ void Instance::listen_from(TimePoint now) {
 }
 
 void Instance::listen_anew(TimePoint now, Duration startup_delay) {
-  const Duration first =
-      start_down_interval(settings_.priority, settings_.interval, settings_.own, settings_.peers);
+  const Duration first = start_down_interval(settings_.skew, settings_.priority, settings_.interval,
+                                             settings_.own, settings_.peers);
   listen_from(now);
   down_at_ = now + first;
   startup_until_ = now + std::max(first, startup_delay);

@@ -4,12 +4,14 @@
 #include <stdexcept>
 #include <utility>
 
+#include "config/vip_family.h"
+
 namespace vipward {
 namespace {
 
 std::string find_interface(const VipConfig& config, const LinkTable& table) {
   if (config.interface) return *config.interface;
-  const IpAddress& vip = config.addresses.front().address;
+  const IpAddress& vip = anchor_of(config);
   const std::vector<std::string> found = table.interfaces_towards(vip);
   if (found.empty()) {
     throw std::runtime_error("vip.interface: no interface of this host has a subnet with " + vip.to_string() +
@@ -31,20 +33,27 @@ std::string link_fault(const LinkTable& table, const std::string& name) {
 }
 
 constexpr const char* kNoOwnPeer =
-    "vip.peers: none of them is an address of this host, allowed: the addresses of both hosts, or the other "
+    "vip.peers: none of them is an address of this host, allowed: the addresses of all hosts, or of two the "
+    "other "
     "one alone";
 
 }  // namespace
 
 OwnLinks::OwnLinks(const VipConfig& config, const LinkTable& table)
     : OwnLinks(config, table, find_interface(config, table), {}) {
-  if (others_.size() > 1) throw std::runtime_error(kNoOwnPeer);
+  if (own_peers_are_missing()) throw std::runtime_error(kNoOwnPeer);
 }
 
 OwnLinks::OwnLinks(const VipConfig& config, const LinkTable& table, std::string interface,
                    std::vector<IpAddress> own)
-    : interface_(std::move(interface)), tracked_(config.track_interfaces), own_(std::move(own)) {
-  for (const Cidr& cidr : config.addresses) vips_.push_back(cidr.address);
+    : family_(family_of(config)),
+      anchor_(anchor_of(config)),
+      vips_(held_addresses(config)),
+      interface_(std::move(interface)),
+      tracked_(config.track_interfaces),
+      own_(std::move(own)) {
+  std::erase_if(
+      own_, [&](const IpAddress& one) { return std::ranges::find(config.peers, one) == config.peers.end(); });
   for (const IpAddress& peer : config.peers) {
     if (std::ranges::find(own_, peer) != own_.end()) continue;
     (is_own(table, peer) ? own_ : others_).push_back(peer);
@@ -53,29 +62,50 @@ OwnLinks::OwnLinks(const VipConfig& config, const LinkTable& table, std::string 
 
 std::optional<std::string> OwnLinks::refusal_of(const VipConfig& config, const LinkTable& table) const {
   const OwnLinks next(config, table, interface_, own_);
-  if (next.others_.size() > 1) return kNoOwnPeer;
-  const IpAddress& vip = next.vips_.front();
+  if (next.own_peers_are_missing()) return kNoOwnPeer;
+  const IpAddress& vip = next.anchor_;
   const std::vector<std::string> found = table.interfaces_towards(vip);
   const bool is_elsewhere = !found.empty() && std::ranges::find(found, interface_) == found.end();
   if (!config.interface && is_elsewhere) {
     return "vip.interface: auto means " + found.front() + " for " + vip.to_string() + ", and " + interface_ +
            " is in use: this needs a restart of vipward, on the standby first";
   }
-  // Without an address of its own it stands still now, and would not be worse off.
-  if (source(table) && !next.source(table)) {
-    return "vip.addresses: interface " + interface_ + " has no address in the subnet of " + vip.to_string();
-  }
+  // One that stands still now would not be worse off.
+  const std::string fault = next.address_fault(table);
+  if (address_fault(table).empty() && !fault.empty()) return "vip.addresses: " + fault;
   return std::nullopt;
 }
 
+bool OwnLinks::wants_link_local() const {
+  return family_ == AF_INET6 && (others_.empty() || others_.front().is_link_local());
+}
+
 std::optional<IpAddress> OwnLinks::source(const LinkTable& table) const {
-  return table.source_for(interface_, vips_.front(), vips_);
+  for (const IpAddress& own : own_) {
+    if (table.has_usable(interface_, own)) return own;
+  }
+  if (wants_link_local()) return table.link_local_of(interface_, vips_);
+  for (const IpAddress& vip : vips_) {
+    if (vip.family() != family_ || vip.is_link_local()) continue;
+    if (auto own = table.source_for(interface_, vip, vips_)) return own;
+  }
+  return others_.empty() ? std::nullopt : table.source_for(interface_, others_.front(), vips_);
+}
+
+// An IPv6 host may know its subnets from routers alone, which the addresses do not show.
+std::string OwnLinks::address_fault(const LinkTable& table) const {
+  const std::string begin = "interface " + interface_ + " has no ";
+  if (anchor_.is_v4() && !table.source_for(interface_, anchor_, vips_)) {
+    return begin + "address in the subnet of " + anchor_.to_string();
+  }
+  if (source(table)) return "";
+  if (wants_link_local()) return begin + "link-local address that is ready";
+  return begin + std::string(family_name(family_)) + " address in the subnet of a peer or of vip.addresses";
 }
 
 std::string OwnLinks::interface_fault(const LinkTable& table) const {
   std::string fault = link_fault(table, interface_);
-  if (!fault.empty() || source(table)) return fault;
-  return "interface " + interface_ + " has no address in the subnet of " + vips_.front().to_string();
+  return fault.empty() ? address_fault(table) : fault;
 }
 
 std::string OwnLinks::tracked_fault(const LinkTable& table) const {

@@ -15,7 +15,8 @@ namespace vipward {
 class OwnLinks {
  public:
   // Finds the interface and who the peers are. Throws std::runtime_error with one sentence that says what is
-  // wrong: no interface in the VIP's subnet, no peer list that fits this host.
+  // wrong: no interface in the VIP's subnet, no peer list that fits this host (one without peers, multicast,
+  // fits every host).
   OwnLinks(const VipConfig& config, const LinkTable& table);
   // The same for one that has its interface already, and knows `own` as addresses of this host. Throws
   // nothing: interface and addresses may be gone at the moment.
@@ -29,7 +30,9 @@ class OwnLinks {
   const std::vector<IpAddress>& others() const { return others_; }
   // Those that are.
   const std::vector<IpAddress>& own() const { return own_; }
-  // What VRRP packets are sent from now; nullopt: the interface has no address in the VIP's subnet.
+  // What VRRP packets are sent from now: the address that `peers` names for this host, else one of the
+  // instance's family in the subnet of the VIP or of a peer; over IPv6 the link-local one for multicast (RFC
+  // 9568 5.1.2.1), and for peers that are link-local themselves. nullopt: the interface has none.
   std::optional<IpAddress> source(const LinkTable& table) const;
   // Why nothing can be held or told: "interface eth0 has no carrier". Empty: nothing is wrong.
   std::string interface_fault(const LinkTable& table) const;
@@ -37,7 +40,13 @@ class OwnLinks {
   std::string tracked_fault(const LinkTable& table) const;
 
  private:
-  std::vector<IpAddress> vips_;
+  bool wants_link_local() const;
+  bool own_peers_are_missing() const { return own_.empty() && others_.size() > 1; }
+  std::string address_fault(const LinkTable& table) const;
+
+  int family_;
+  IpAddress anchor_;             // of the VIPs: it tells the interface
+  std::vector<IpAddress> vips_;  // all that are held
   std::string interface_;
   std::vector<std::string> tracked_;
   std::vector<IpAddress> others_;

@@ -1,7 +1,6 @@
 #include "lb/vip/packet.h"
 
 #include <algorithm>
-#include <optional>
 #include <ratio>
 
 #include "lb/vip/wire.h"
@@ -15,8 +14,10 @@ using Centiseconds = std::chrono::duration<std::int64_t, std::centi>;
 constexpr std::size_t kIpHeaderLength = 20;  // without options
 constexpr std::size_t kHeaderLength = 8;
 constexpr std::size_t kChecksumAt = 6;
-constexpr std::uint8_t kVersion = 3;
+constexpr std::size_t kPasswordLength = std::tuple_size_v<VrrpPassword>;
 constexpr std::uint8_t kTypeAdvertisement = 1;
+constexpr std::uint8_t kNoAuthentication = 0;
+constexpr std::uint8_t kSimplePassword = 1;  // RFC 2338 5.3.6
 
 // The 16-bit words of `bytes`, an odd last byte padded with zero, not folded yet.
 std::uint32_t sum_words(Bytes bytes) {
@@ -26,10 +27,11 @@ std::uint32_t sum_words(Bytes bytes) {
   return sum;
 }
 
+// The length is at most 64 KiB: of its 32 bits in IPv6's form (RFC 8200 8.1) the upper half is zero.
 std::uint32_t sum_pseudo_header(const IpAddress& source, const IpAddress& destination, std::size_t length) {
-  const Bytes from(source.bytes().data(), 4);
-  const Bytes to(destination.bytes().data(), 4);
-  return sum_words(from) + sum_words(to) + kVrrpProtocol + static_cast<std::uint32_t>(length);
+  const std::size_t size = source.is_v4() ? 4 : 16;
+  return sum_words(Bytes(source.bytes()).first(size)) + sum_words(Bytes(destination.bytes()).first(size)) +
+         kVrrpProtocol + static_cast<std::uint32_t>(length);
 }
 
 std::uint16_t fold(std::uint32_t sum) {
@@ -38,17 +40,50 @@ std::uint16_t fold(std::uint32_t sum) {
 }
 
 // Over a message with its checksum in place the sum is all ones.
-std::optional<ChecksumForm> checksum_form_of(const VrrpDatagram& datagram, Bytes message) {
+std::optional<ChecksumForm> checksum_form_of(const VrrpDatagram& datagram, Bytes message,
+                                             VrrpVersion version) {
   const std::uint32_t sum = sum_words(message);
   const std::uint32_t pseudo = sum_pseudo_header(datagram.source, datagram.destination, message.size());
-  if (fold(sum + pseudo) == 0xffff) return ChecksumForm::PseudoHeader;
-  if (fold(sum) == 0xffff) return ChecksumForm::Rfc9568;
+  const bool may_be_with = version == VrrpVersion::V3;
+  const bool may_be_without = datagram.source.is_v4();
+  if (may_be_with && fold(sum + pseudo) == 0xffff) return ChecksumForm::PseudoHeader;
+  if (may_be_without && fold(sum) == 0xffff) return ChecksumForm::Rfc9568;
   return std::nullopt;
 }
 
 std::uint16_t to_centiseconds(Duration interval) {
   const auto rounded = std::chrono::round<Centiseconds>(interval).count();
   return static_cast<std::uint16_t>(std::clamp<std::int64_t>(rounded, 1, kMaxCentiseconds));
+}
+
+std::uint8_t to_seconds(Duration interval) {
+  const auto rounded = std::chrono::round<std::chrono::seconds>(interval).count();
+  return static_cast<std::uint8_t>(std::clamp<std::int64_t>(rounded, 1, 255));
+}
+
+std::size_t address_length(const IpAddress& source) {
+  return source.is_v4() ? 4 : 16;
+}
+
+std::size_t trailer_length(VrrpVersion version) {
+  return version == VrrpVersion::V2 ? kPasswordLength : 0;  // also without a password
+}
+
+// RFC 3768 7.1, after the checksum: our kind of authentication, our password, our interval.
+std::optional<VrrpRejectReason> check_version2(Bytes message, const Dialect& dialect) {
+  if (message[4] != (dialect.password ? kSimplePassword : kNoAuthentication)) {
+    return VrrpRejectReason::AuthType;
+  }
+  if (dialect.password && !std::ranges::equal(message.last(kPasswordLength), *dialect.password)) {
+    return VrrpRejectReason::Password;
+  }
+  if (message[5] != to_seconds(dialect.interval)) return VrrpRejectReason::Interval;
+  return std::nullopt;
+}
+
+Duration interval_of(Bytes message, VrrpVersion version) {
+  if (version == VrrpVersion::V2) return std::chrono::seconds(message[5]);
+  return Centiseconds(wire::read_u16(message, 4) & kMaxCentiseconds);
 }
 
 }  // namespace
@@ -65,49 +100,65 @@ std::variant<VrrpDatagram, VrrpRejectReason> parse_ipv4_datagram(Bytes bytes) {
                       .message = bytes.subspan(header, total - header)};
 }
 
-std::variant<DecodedAdvertisement, VrrpRejectReason> decode(const VrrpDatagram& datagram, std::uint8_t vrid) {
-  if (!datagram.source.is_v4() || !datagram.destination.is_v4()) return VrrpRejectReason::AddressFamily;
+std::variant<DecodedAdvertisement, VrrpRejectReason> decode(const VrrpDatagram& datagram,
+                                                            const Dialect& dialect) {
+  const bool is_v4 = datagram.source.is_v4();
+  if (datagram.destination.is_v4() != is_v4) return VrrpRejectReason::AddressFamily;
   Bytes message = datagram.message;
   if (message.size() < kHeaderLength) return VrrpRejectReason::Length;
   if (datagram.ttl != kVrrpTtl) return VrrpRejectReason::Ttl;
-  if (message[0] >> 4 != kVersion) return VrrpRejectReason::Version;
+  if (message[0] >> 4 != static_cast<int>(dialect.version)) return VrrpRejectReason::Version;
   if ((message[0] & 0x0f) != kTypeAdvertisement) return VrrpRejectReason::Type;
   const std::size_t count = message[3];
   if (count == 0) return VrrpRejectReason::Count;
-  if (message.size() < kHeaderLength + 4 * count) return VrrpRejectReason::Length;
-  const auto centiseconds = static_cast<std::uint16_t>(wire::read_u16(message, 4) & kMaxCentiseconds);
-  if (centiseconds == 0) return VrrpRejectReason::Interval;
-  message = message.first(kHeaderLength + 4 * count);
-  const auto form = checksum_form_of(datagram, message);
+  const std::size_t length =
+      kHeaderLength + address_length(datagram.source) * count + trailer_length(dialect.version);
+  if (message.size() < length) return VrrpRejectReason::Length;
+  const Duration interval = interval_of(message, dialect.version);
+  if (interval == Duration::zero()) return VrrpRejectReason::Interval;
+  message = message.first(length);
+  const auto form = checksum_form_of(datagram, message, dialect.version);
   if (!form) return VrrpRejectReason::Checksum;
-  if (message[1] != vrid) return VrrpRejectReason::Vrid;
-
-  DecodedAdvertisement decoded{.advertisement = {.vrid = message[1],
-                                                 .priority = message[2],
-                                                 .interval = Centiseconds(centiseconds),
-                                                 .addresses = {}},
-                               .checksum = *form};
+  if (message[1] != dialect.vrid) return VrrpRejectReason::Vrid;
+  if (dialect.version == VrrpVersion::V2) {
+    if (const auto reason = check_version2(message, dialect)) return *reason;
+  }
+  DecodedAdvertisement decoded{
+      .advertisement = {.priority = message[2], .interval = interval, .addresses = {}}, .checksum = *form};
   decoded.advertisement.addresses.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
-    decoded.advertisement.addresses.push_back(wire::read_ipv4(message, kHeaderLength + 4 * i));
+    decoded.advertisement.addresses.push_back(is_v4 ? wire::read_ipv4(message, kHeaderLength + 4 * i)
+                                                    : wire::read_ipv6(message, kHeaderLength + 16 * i));
   }
   return decoded;
 }
 
-std::vector<std::uint8_t> encode(const Advertisement& advertisement, const IpAddress& source,
-                                 const IpAddress& destination, ChecksumForm form) {
+std::vector<std::uint8_t> encode(const Advertisement& advertisement, const Dialect& dialect,
+                                 const IpAddress& source, const IpAddress& destination) {
   const std::size_t count = advertisement.addresses.size();
-  std::vector<std::uint8_t> message(kHeaderLength + 4 * count);
-  message[0] = kVersion << 4 | kTypeAdvertisement;
-  message[1] = advertisement.vrid;
+  const std::size_t size = address_length(source);
+  const bool is_version2 = dialect.version == VrrpVersion::V2;
+  std::vector<std::uint8_t> message(kHeaderLength + size * count + trailer_length(dialect.version));
+  message[0] = static_cast<std::uint8_t>(static_cast<unsigned>(dialect.version) << 4U | kTypeAdvertisement);
+  message[1] = dialect.vrid;
   message[2] = advertisement.priority;
   message[3] = static_cast<std::uint8_t>(count);
-  wire::write_u16(message, 4, to_centiseconds(advertisement.interval));
-  for (std::size_t i = 0; i < count; ++i) {
-    wire::write_ipv4(message, kHeaderLength + 4 * i, advertisement.addresses[i]);
+  if (is_version2) {
+    message[4] = dialect.password ? kSimplePassword : kNoAuthentication;
+    message[5] = to_seconds(advertisement.interval);
+    if (dialect.password) std::ranges::copy(*dialect.password, message.end() - kPasswordLength);
+  } else {
+    wire::write_u16(message, 4, to_centiseconds(advertisement.interval));
   }
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t at = kHeaderLength + size * i;
+    source.is_v4() ? wire::write_ipv4(message, at, advertisement.addresses[i])
+                   : wire::write_ipv6(message, at, advertisement.addresses[i]);
+  }
+  const bool has_pseudo_header =
+      !source.is_v4() || (!is_version2 && dialect.checksum == ChecksumForm::PseudoHeader);
   std::uint32_t sum = sum_words(message);
-  if (form == ChecksumForm::PseudoHeader) sum += sum_pseudo_header(source, destination, message.size());
+  if (has_pseudo_header) sum += sum_pseudo_header(source, destination, message.size());
   wire::write_u16(message, kChecksumAt, static_cast<std::uint16_t>(~fold(sum) & 0xffff));
   return message;
 }

@@ -45,7 +45,7 @@ struct VipReport {
   std::uint8_t virtual_router_id = 0;
   std::uint8_t priority = 0;  // as advertised
   VipState state = VipState::Init;
-  std::vector<Cidr> addresses;  // as configured
+  std::vector<Cidr> addresses;  // as configured, and the link-local one of IPv6
   std::string interface;
   std::optional<WallTime> since;  // of the state
   std::string reason;             // of the state

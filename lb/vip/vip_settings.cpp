@@ -1,11 +1,29 @@
 #include "lb/vip/vip_settings.h"
 
+#include "config/vip_family.h"
+
 namespace vipward {
 
-std::vector<IpAddress> hosts_of(const std::vector<Cidr>& addresses) {
-  std::vector<IpAddress> hosts;
-  for (const Cidr& cidr : addresses) hosts.push_back(cidr.address);
-  return hosts;
+namespace {
+
+// One peer alone cannot race with another backup; of several, or of those that nobody has counted, each waits
+// by its priority, as they expect of each other.
+SkewRule skew_of(const VipConfig& config, const OwnLinks& links) {
+  if (!is_multicast(config) && links.others().size() <= 1) return SkewRule::SinglePeer;
+  return config.version == 2 ? SkewRule::Version2 : SkewRule::Rfc;
+}
+
+}  // namespace
+
+Dialect dialect_of(const VipConfig& config, const std::optional<VrrpPassword>& password) {
+  Dialect dialect;
+  dialect.vrid = config.virtual_router_id;
+  dialect.version = config.version == 2 ? VrrpVersion::V2 : VrrpVersion::V3;
+  dialect.checksum =
+      config.checksum == VrrpChecksum::Rfc9568 ? ChecksumForm::Rfc9568 : ChecksumForm::PseudoHeader;
+  dialect.password = password;
+  dialect.interval = config.advertise_interval;
+  return dialect;
 }
 
 // Long enough to live through three intervals without us, and whole seconds, as the kernel counts.
@@ -20,7 +38,7 @@ InstanceSettings settings_of(const VipConfig& config, const OwnLinks& links, con
   settings.interval = config.advertise_interval;
   settings.own = own;
   settings.peers = links.others();
-  settings.skew = SkewRule::SinglePeer;
+  settings.skew = skew_of(config, links);
   settings.failback = config.failback == FailbackMode::Never         ? Failback::Never
                       : config.failback == FailbackMode::Immediately ? Failback::Immediately
                                                                      : Failback::After;

@@ -5,7 +5,10 @@
 #include <stdexcept>
 #include <utility>
 
+#include "config/difference.h"
+#include "config/vip_family.h"
 #include "lb/vip/reason_text.h"
+#include "lb/vip/v2_password.h"
 #include "lb/vip/vip_settings.h"
 
 namespace vipward {
@@ -21,8 +24,18 @@ constexpr Duration kPause = 200ms;
 // Datagrams heard in one turn at most: more than the kernel queues for a socket, so that all that waited is
 // heard, and a flood still cannot keep the clock from being looked at.
 constexpr int kMostDatagrams = 1024;
-// Longer than any advertisement of 255 addresses with its IP header.
-constexpr std::size_t kDatagramBytes = 2048;
+// Longer than any advertisement of 255 IPv6 addresses, or of IPv4 ones with their IP header.
+constexpr std::size_t kDatagramBytes = 4352;
+
+// Throws std::runtime_error with what is wrong with the file.
+std::optional<VrrpPassword> password_of(const VipConfig& config) {
+  if (!config.v2_password_file) return std::nullopt;
+  const auto read = read_v2_password(*config.v2_password_file);
+  if (const auto* problem = std::get_if<std::string>(&read)) throw std::runtime_error(*problem);
+  return std::get<VrrpPassword>(read);
+}
+
+constexpr unsigned kLinkLocalPrefix = 64;
 
 std::int64_t microseconds(Duration duration) {
   return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
@@ -35,15 +48,24 @@ VirtualRouter::VirtualRouter(Loop& loop, Log& log, const VipConfig& config, std:
     : loop_(loop),
       log_(log),
       config_(config),
-      addresses_(hosts_of(config.addresses)),
+      password_(inherited ? inherited->memory.password : password_of(config)),
+      addresses_(held_addresses(config)),
       hooks_(std::move(hooks)),
       own_links_(inherited ? OwnLinks(config, links_.table(), inherited->memory.interface,
                                       inherited->memory.own_peers)
                            : OwnLinks(config, links_.table())),
-      reader_(log, foreign_, config, own_links_.others()),
-      socket_(inherited ? VrrpSocket(std::move(inherited->vrrp_socket), inherited->memory.socket_interface)
-                        : VrrpSocket()),
-      sender_(log, socket_, config, own_links_.others()),
+      reader_(log, foreign_,
+              {.dialect = dialect_of(config, password_),
+               .addresses = advertised_addresses(config),
+               .peers = is_multicast(config) ? std::nullopt : std::optional(own_links_.others())}),
+      socket_(inherited ? VrrpSocket(family_of(config), std::move(inherited->vrrp_socket),
+                                     inherited->memory.socket_interface)
+                        : VrrpSocket(family_of(config))),
+      sender_(log, socket_,
+              {.dialect = dialect_of(config, password_),
+               .addresses = advertised_addresses(config),
+               .destinations =
+                   is_multicast(config) ? std::vector{vrrp_group(family_of(config))} : own_links_.others()}),
       announcer_(addresses_, config.garp_refresh),
       claims_(log, announcer_, foreign_),
       keeping_(log,
@@ -85,7 +107,7 @@ void VirtualRouter::recall(const VipMemory& memory) {
 void VirtualRouter::watch() {
   running_ = true;
   for (Poll* poll : {&socket_poll_, &links_poll_, &claims_poll_}) poll->watch({.read = true});
-  if (own_links_.others().empty()) {
+  if (own_links_.others().empty() && !is_multicast(config_)) {
     log_.warn("vip.peers names no other host, nobody takes over when this one fails");
   }
 }
@@ -118,8 +140,20 @@ void VirtualRouter::go_on() {
 
 std::optional<std::string> VirtualRouter::refusal_of(const VipConfig& next) const {
   if (auto refusal = own_links_.refusal_of(next, links_.table())) return refusal;
-  const auto holding = foreign_holding(links_.table(), hosts_of(next.addresses));
+  if (auto refusal = password_refusal(next)) return refusal;
+  const auto holding = foreign_holding(links_.table(), held_addresses(next));
   return holding ? "vip.addresses: " + *holding : holding;
+}
+
+std::optional<std::string> VirtualRouter::password_refusal(const VipConfig& next) const {
+  std::optional<VrrpPassword> password;
+  if (next.v2_password_file) {
+    const auto read = read_v2_password(*next.v2_password_file);
+    if (const auto* problem = std::get_if<std::string>(&read)) return *problem;
+    password = std::get<VrrpPassword>(read);
+  }
+  if (password == password_) return std::nullopt;
+  return "vip.v2_password_file: another password: " + std::string(config::kOtherSpeech);
 }
 
 void VirtualRouter::prepare_to_leave() {
@@ -135,6 +169,7 @@ VipMemory VirtualRouter::memory() const {
   return {.interface = own_links_.interface(),
           .own_peers = own_links_.own(),
           .source = own_links_.source(links_.table()),
+          .password = password_,
           .socket_interface = socket_.interface(),
           .links_usable = links_usable_,
           .wish = wish_.candidacy,
@@ -202,9 +237,9 @@ void VirtualRouter::hear(TimePoint now, Actions& actions) {
   const std::optional<IpAddress> own = own_links_.source(links_.table());
   std::array<std::uint8_t, kDatagramBytes> buffer;
   for (int i = 0; i < kMostDatagrams; ++i) {
-    const auto size = socket_.receive(buffer);
-    if (!size) return;
-    const auto heard = reader_.read(now, std::span(buffer).first(*size), own);
+    const auto received = socket_.receive(buffer);
+    if (!received) return;
+    const auto heard = reader_.read(now, *received, own);
     if (!heard) continue;
     peer_heard_at_ = std::chrono::system_clock::now();
     if (heard->priority != 0) {
@@ -347,6 +382,10 @@ VipReport VirtualRouter::report() const {
   report.priority = instance_.advertised_priority();
   report.state = instance_.state();
   report.addresses = config_.addresses;
+  // The link-local one that nobody configured.
+  if (addresses_.size() > report.addresses.size()) {
+    report.addresses.insert(report.addresses.begin(), Cidr{addresses_.front(), kLinkLocalPrefix});
+  }
   report.interface = own_links_.interface();
   report.since = since_;
   report.reason = reason_;

@@ -104,6 +104,7 @@ class VirtualRouter {
   void hear(TimePoint now, Actions& actions);
   void follow_links(TimePoint now, Actions& actions);
   Wish effective_wish() const;
+  std::optional<std::string> password_refusal(const VipConfig& next) const;
   void apply(TimePoint now, const Actions& actions);
   void take(TimePoint now, const Transition& transition);
   void say_farewell();
@@ -121,7 +122,8 @@ class VirtualRouter {
   Loop& loop_;
   Log& log_;
   const VipConfig config_;
-  std::vector<IpAddress> addresses_;
+  const std::optional<VrrpPassword> password_;
+  std::vector<IpAddress> addresses_;  // that are held
   Hooks hooks_;
   LinkWatch links_;
   OwnLinks own_links_;

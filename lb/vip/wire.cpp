@@ -26,4 +26,24 @@ void write_ipv4(std::span<std::uint8_t> bytes, std::size_t at, const IpAddress& 
   std::memcpy(bytes.subspan(at, 4).data(), address.bytes().data(), 4);
 }
 
+IpAddress read_ipv6(std::span<const std::uint8_t> bytes, std::size_t at) {
+  sockaddr_in6 v6{};
+  v6.sin6_family = AF_INET6;
+  std::memcpy(&v6.sin6_addr, bytes.subspan(at, 16).data(), 16);
+  sockaddr_storage storage{};
+  std::memcpy(&storage, &v6, sizeof v6);
+  return IpAddress::from_sockaddr(storage);
+}
+
+void write_ipv6(std::span<std::uint8_t> bytes, std::size_t at, const IpAddress& address) {
+  const auto to = bytes.subspan(at, 16);
+  if (!address.is_v4()) {
+    std::memcpy(to.data(), address.bytes().data(), 16);
+    return;
+  }
+  std::memset(to.data(), 0, 10);
+  std::memset(to.subspan(10).data(), 0xff, 2);
+  std::memcpy(to.subspan(12).data(), address.bytes().data(), 4);
+}
+
 }  // namespace vipward::wire

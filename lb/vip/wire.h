@@ -1,4 +1,5 @@
-// Bytes in network order: what packet.cpp and arp.cpp read and write. Pure; callers have checked the bounds.
+// Bytes in network order: what the packets of lb/vip are read and written with. Pure; callers have checked
+// the bounds.
 #pragma once
 
 #include <cstddef>
@@ -14,5 +15,8 @@ void write_u16(std::span<std::uint8_t> bytes, std::size_t at, std::uint16_t valu
 IpAddress read_ipv4(std::span<const std::uint8_t> bytes, std::size_t at);
 // `address` is an IPv4 one.
 void write_ipv4(std::span<std::uint8_t> bytes, std::size_t at, const IpAddress& address);
+// 16 bytes; an IPv4-mapped address is read as the IPv4 address it means, and written so.
+IpAddress read_ipv6(std::span<const std::uint8_t> bytes, std::size_t at);
+void write_ipv6(std::span<std::uint8_t> bytes, std::size_t at, const IpAddress& address);
 
 }  // namespace vipward::wire

@@ -16,22 +16,35 @@ void require(bool holds) {
   if (!holds) std::abort();
 }
 
-void read_advertisement(const VrrpDatagram& datagram) {
-  if (datagram.message.size() < 2) return;
-  const std::uint8_t vrid = datagram.message[1];
-  const auto result = decode(datagram, vrid);
+void read_advertisement(const VrrpDatagram& datagram, Dialect dialect) {
+  if (datagram.message.size() < 6) return;
+  dialect.vrid = datagram.message[1];
+  // Version 2 hears one interval alone: the one that is there, so that more is reached.
+  dialect.interval = std::chrono::seconds(datagram.message[5]);
+  const auto result = decode(datagram, dialect);
   if (std::holds_alternative<VrrpRejectReason>(result)) return;
   const auto& heard = std::get<DecodedAdvertisement>(result);
   require(!heard.advertisement.addresses.empty() && heard.advertisement.interval > Duration::zero());
-  require(std::get<VrrpRejectReason>(decode(datagram, static_cast<std::uint8_t>(vrid + 1))) ==
-          VrrpRejectReason::Vrid);
+  Dialect other = dialect;
+  ++other.vrid;
+  require(std::get<VrrpRejectReason>(decode(datagram, other)) == VrrpRejectReason::Vrid);
   for (const ChecksumForm form : {ChecksumForm::PseudoHeader, ChecksumForm::Rfc9568}) {
-    const auto sent = encode(heard.advertisement, datagram.source, datagram.destination, form);
+    dialect.checksum = form;
+    const auto sent = encode(heard.advertisement, dialect, datagram.source, datagram.destination);
     VrrpDatagram echo = datagram;
     echo.message = sent;
-    const auto again = std::get<DecodedAdvertisement>(decode(echo, vrid));
+    const auto again = std::get<DecodedAdvertisement>(decode(echo, dialect));
     require(again.advertisement == heard.advertisement);
   }
+}
+
+void read_in_all_dialects(const VrrpDatagram& datagram) {
+  Dialect dialect;
+  read_advertisement(datagram, dialect);
+  dialect.version = VrrpVersion::V2;
+  read_advertisement(datagram, dialect);
+  dialect.password = VrrpPassword{'s', '3', 'c', 'r', 'e', 't', 'p', 'w'};
+  read_advertisement(datagram, dialect);
 }
 
 }  // namespace
@@ -39,13 +52,17 @@ void read_advertisement(const VrrpDatagram& datagram) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::span<const std::uint8_t> bytes(data, size);
   const auto parsed = parse_ipv4_datagram(bytes);
-  if (const auto* datagram = std::get_if<VrrpDatagram>(&parsed)) read_advertisement(*datagram);
+  if (const auto* datagram = std::get_if<VrrpDatagram>(&parsed)) read_in_all_dialects(*datagram);
   // Without the checks of the IP header, so that the message is reached more often.
   const VrrpDatagram bare{.source = *IpAddress::parse("10.99.0.2"),
                           .destination = *IpAddress::parse("10.99.0.3"),
                           .ttl = kVrrpTtl,
                           .message = bytes};
-  read_advertisement(bare);
+  read_in_all_dialects(bare);
+  read_in_all_dialects({.source = *IpAddress::parse("fe80::2"),
+                        .destination = *IpAddress::parse("ff02::12"),
+                        .ttl = kVrrpTtl,
+                        .message = bytes});
   if (const auto arp = parse_arp(bytes)) require(arp->sender_ip.is_v4() && arp->target_ip.is_v4());
   return 0;
 }

@@ -53,8 +53,8 @@ std::string answer_from(const Host& client, const std::string& address) {
 // A well-formed advertisement of our virtual router, from a host that has no business with it.
 void advertise_from(const Host& stranger, const Host& target, int ttl) {
   const std::vector<std::uint8_t> message =
-      encode({.vrid = 100, .priority = 200, .interval = 100ms, .addresses = {EdgePair::vip()}},
-             stranger.address(), target.address(), ChecksumForm::PseudoHeader);
+      encode({.priority = 200, .interval = 100ms, .addresses = {EdgePair::vip()}}, {.vrid = 100},
+             stranger.address(), target.address());
   stranger.call([&] {
     const Fd socket(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, kVrrpProtocol));
     sockaddr_in to{};

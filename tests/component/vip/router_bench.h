@@ -82,13 +82,17 @@ struct RouterBench : VipBench {
     loop.run();
     return holds;
   }
+  Dialect dialect() const {
+    Dialect dialect;
+    dialect.vrid = config.virtual_router_id;
+    return dialect;
+  }
   // What the peer hears.
   void listen() {
     std::array<std::uint8_t, 1500> bytes{};
-    while (const auto size = ear->receive(bytes)) {
-      const auto datagram = parse_ipv4_datagram(std::span(bytes).first(*size));
-      REQUIRE(std::holds_alternative<VrrpDatagram>(datagram));
-      const auto decoded = decode(std::get<VrrpDatagram>(datagram), config.virtual_router_id);
+    while (const auto datagram = ear->receive(bytes)) {
+      REQUIRE(std::holds_alternative<VrrpDatagram>(*datagram));
+      const auto decoded = decode(std::get<VrrpDatagram>(*datagram), dialect());
       REQUIRE(std::holds_alternative<DecodedAdvertisement>(decoded));
       heard.push_back(std::get<DecodedAdvertisement>(decoded).advertisement);
     }
@@ -99,9 +103,8 @@ struct RouterBench : VipBench {
   }
   // The peer advertises, and the packet waits in the router's socket when this returns.
   void say(std::uint8_t priority, Duration interval = 100ms) {
-    const auto message = encode(
-        {.vrid = config.virtual_router_id, .priority = priority, .interval = interval, .addresses = {vip}},
-        peer.address(), holder.address(), ChecksumForm::PseudoHeader);
+    const auto message = encode({.priority = priority, .interval = interval, .addresses = {vip}}, dialect(),
+                                peer.address(), holder.address());
     REQUIRE(ear->send(peer.address(), holder.address(), message) == 0);
   }
   // Whether an event of the kernel has said since the last call that `address` went.
@@ -124,7 +127,7 @@ struct RouterBench : VipBench {
   }
 
   Host peer = net.host("peer");
-  std::unique_ptr<VrrpSocket> ear = make_inside<VrrpSocket>(peer);
+  std::unique_ptr<VrrpSocket> ear = make_inside<VrrpSocket>(peer, AF_INET);
   std::unique_ptr<NetlinkMonitor> monitor = make_inside<NetlinkMonitor>(holder, NetlinkMonitor::Options{});
   CapturedLog log;
   Loop loop;

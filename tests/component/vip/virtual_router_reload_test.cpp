@@ -10,6 +10,7 @@ namespace {
 
 const IpAddress kSecond = ip("10.77.0.101");
 const IpAddress kThird = ip("10.77.0.102");
+constexpr auto kUnknownPeer = static_cast<std::size_t>(VrrpRejectReason::UnknownPeer);
 
 TEST_CASE("added addresses are on and announced, removed ones off and named, kept ones never leave") {
   RouterBench bench;
@@ -110,7 +111,7 @@ TEST_CASE("a peer that is no longer configured is heard no more, its successor i
   bench.come_back(std::move(left));
   bench.say(200);
   CHECK(bench.run_until([&] {
-    return bench.router->report().counters.rejected.back() == 1;  // UnknownPeer
+    return bench.router->report().counters.rejected.at(kUnknownPeer) == 1;
   }));
   CHECK(bench.router->state() == VipState::Active);
   left = bench.leave();
@@ -160,8 +161,8 @@ TEST_CASE("what a configuration asks for and this host cannot follow is refused 
   SUBCASE("peers of which none is this host") {
     next.peers = {ip("10.77.0.250"), ip("10.77.0.251")};
     CHECK(bench.router->refusal_of(next) ==
-          "vip.peers: none of them is an address of this host, allowed: the addresses of both hosts, or the "
-          "other one alone");
+          "vip.peers: none of them is an address of this host, allowed: the addresses of all hosts, or of two "
+          "the other one alone");
   }
   SUBCASE("but nothing when there is no interface now: it would be no worse off") {
     run_ok(bench.holder, {"ip", "link", "set", "eth0", "down"});

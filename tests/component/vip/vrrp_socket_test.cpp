@@ -1,11 +1,10 @@
-// VRRP packets between two hosts.
+// VRRP packets between two hosts, over either family.
 #include "lb/vip/vrrp_socket.h"
 
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
 #include <sys/socket.h>
 
-#include "lb/vip/packet.h"
 #include "tests/component/vip/vip_bench.h"
 
 namespace vipward::test {
@@ -15,88 +14,143 @@ using namespace std::chrono_literals;
 
 using Bytes = std::vector<std::uint8_t>;
 
-Bytes receive_within(VrrpSocket& socket, Millis limit) {
-  Bytes datagram(1500);
-  std::optional<std::size_t> size;
-  wait_until([&] { return (size = socket.receive(datagram)).has_value(); }, limit, 1ms);
-  datagram.resize(size.value_or(0));
-  return datagram;
+struct Heard {
+  IpAddress source;
+  IpAddress destination;
+  int ttl = 0;
+  Bytes message;
+};
+
+std::optional<Heard> receive_within(VrrpSocket& socket, Millis limit) {
+  Bytes buffer(1500);
+  std::optional<std::variant<VrrpDatagram, VrrpRejectReason>> received;
+  wait_until([&] { return (received = socket.receive(buffer)).has_value(); }, limit, 1ms);
+  if (!received) return std::nullopt;
+  REQUIRE(std::holds_alternative<VrrpDatagram>(*received));
+  const auto& datagram = std::get<VrrpDatagram>(*received);
+  return Heard{.source = datagram.source,
+               .destination = datagram.destination,
+               .ttl = datagram.ttl,
+               .message = {datagram.message.begin(), datagram.message.end()}};
 }
 
 struct VrrpBench : VipBench {
-  VrrpBench() {
+  explicit VrrpBench(int wanted = AF_INET) : family(wanted) {
     REQUIRE(here->attach("eth0", index()) == std::nullopt);
     REQUIRE(there->attach("eth0", peer_links->table().find("eth0")->index) == std::nullopt);
   }
+  IpAddress own() const { return family == AF_INET ? holder.address() : holder.address_v6(); }
+  IpAddress other() const { return family == AF_INET ? peer.address() : peer.address_v6(); }
+  std::string prefix() const { return family == AF_INET ? "/24" : "/64"; }
+
+  int family;
   Host peer = net.host("peer");
   std::unique_ptr<LinkWatch> peer_links = make_inside<LinkWatch>(peer);
-  std::unique_ptr<VrrpSocket> here = make_inside<VrrpSocket>(holder);
-  std::unique_ptr<VrrpSocket> there = make_inside<VrrpSocket>(peer);
+  std::unique_ptr<VrrpSocket> here = make_inside<VrrpSocket>(holder, family);
+  std::unique_ptr<VrrpSocket> there = make_inside<VrrpSocket>(peer, family);
   const Bytes message{0x31, 0x33, 0x64, 0x01, 0x00, 0x0a, 0x00, 0x00, 10, 77, 0, 100};
 };
 
-TEST_CASE("a packet arrives whole, with TTL 255, TOS 0xc0 and the source that was asked for") {
-  VrrpBench bench;
-  run_ok(bench.holder, {"ip", "address", "add", "10.77.0.100/32", "dev", "eth0"});
-  run_ok(bench.holder, {"ip", "address", "add", "10.77.0.66/24", "dev", "eth0"});
-  const IpAddress from = ip("10.77.0.66");
-  REQUIRE(bench.here->send(from, bench.peer.address(), bench.message) == 0);
-  const Bytes datagram = receive_within(*bench.there, 5s);
-  REQUIRE(datagram.size() == 20 + bench.message.size());
-  CHECK(datagram[1] == 0xc0);
-  const auto parsed = parse_ipv4_datagram(datagram);
-  REQUIRE(std::holds_alternative<VrrpDatagram>(parsed));
-  const auto& heard = std::get<VrrpDatagram>(parsed);
-  CHECK(heard.ttl == 255);
-  CHECK(heard.source == from);
-  CHECK(heard.destination == bench.peer.address());
-  CHECK(Bytes(heard.message.begin(), heard.message.end()) == bench.message);
+constexpr std::array<int, 2> kFamilies{AF_INET, AF_INET6};
+
+TEST_CASE("a packet arrives whole, with TTL 255 and the source that was asked for") {
+  for (const int family : kFamilies) {
+    CAPTURE(family);
+    VrrpBench bench(family);
+    const IpAddress from = ip(family == AF_INET ? "10.77.0.66" : "fd77::66");
+    std::vector<std::string> add{"ip", "address", "add", from.to_string() + bench.prefix(), "dev", "eth0"};
+    if (family == AF_INET6) add.push_back("nodad");
+    run_ok(bench.holder, add);
+    REQUIRE(bench.here->send(from, bench.other(), bench.message) == 0);
+    const auto heard = receive_within(*bench.there, 5s);
+    REQUIRE(heard);
+    CHECK(heard->ttl == 255);
+    CHECK(heard->source == from);
+    CHECK(heard->destination == bench.other());
+    CHECK(heard->message == bench.message);
+  }
+}
+
+TEST_CASE("the group hears a packet, with TTL 255, and its sender does not") {
+  for (const int family : kFamilies) {
+    CAPTURE(family);
+    VrrpBench bench(family);
+    const IpAddress from = family == AF_INET ? bench.holder.address() : bench.holder.link_local();
+    REQUIRE(bench.here->send(from, vrrp_group(family), bench.message) == 0);
+    const auto heard = receive_within(*bench.there, 5s);
+    REQUIRE(heard);
+    CHECK(heard->ttl == 255);
+    CHECK(heard->source == from);
+    CHECK(heard->destination == vrrp_group(family));
+    CHECK(heard->message == bench.message);
+    CHECK_FALSE(receive_within(*bench.here, 0ms));
+  }
+}
+
+TEST_CASE("a link-local peer is reached by the interface") {
+  VrrpBench bench(AF_INET6);
+  REQUIRE(bench.here->send(bench.holder.link_local(), bench.peer.link_local(), bench.message) == 0);
+  const auto heard = receive_within(*bench.there, 5s);
+  REQUIRE(heard);
+  CHECK(heard->source == bench.holder.link_local());
+}
+
+TEST_CASE("a packet carries the traffic class of internetwork control") {
+  for (const int family : kFamilies) {
+    CAPTURE(family);
+    VrrpBench bench(family);
+    const Fd ear = bench.peer.call([&] {
+      Fd socket(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(family == AF_INET ? 0x0800 : 0x86dd)));
+      timeval limit{.tv_sec = 5, .tv_usec = 0};
+      REQUIRE(setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0);
+      return socket;
+    });
+    REQUIRE(bench.here->send(bench.own(), bench.other(), bench.message) == 0);
+    std::array<std::uint8_t, 256> frame{};
+    const auto is_vrrp = [&] { return frame[family == AF_INET ? 14 + 9 : 14 + 6] == kVrrpProtocol; };
+    for (int frames = 0; frames < 100 && !is_vrrp(); ++frames) {
+      REQUIRE(recv(ear.get(), frame.data(), frame.size(), 0) > 0);
+    }
+    REQUIRE(is_vrrp());
+    const int traffic_class = family == AF_INET ? frame[15] : (frame[14] << 4 | frame[15] >> 4) & 0xff;
+    CHECK(traffic_class == 0xc0);
+  }
 }
 
 TEST_CASE("a source that is not of this host, or an interface that is down, is an error of the send") {
   VrrpBench bench;
-  CHECK(bench.here->send(ip("10.77.0.250"), bench.peer.address(), bench.message) == ENETUNREACH);
+  CHECK(bench.here->send(ip("10.77.0.250"), bench.other(), bench.message) == ENETUNREACH);
   run_ok(bench.holder, {"ip", "link", "set", "eth0", "down"});
-  CHECK(bench.here->send(bench.holder.address(), bench.peer.address(), bench.message) == ENETUNREACH);
-}
-
-TEST_CASE("a router that speaks multicast is heard") {
-  VrrpBench bench;
-  bench.peer.call([&] {
-    const Fd router(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, kVrrpProtocol));
-    ip_mreqn interface {};
-    interface.imr_address.s_addr = inet_addr(bench.peer.address().to_string().c_str());
-    REQUIRE(setsockopt(router.get(), IPPROTO_IP, IP_MULTICAST_IF, &interface, sizeof interface) == 0);
-    sockaddr_in group{};
-    group.sin_family = AF_INET;
-    group.sin_addr.s_addr = inet_addr("224.0.0.18");
-    REQUIRE(sendto(router.get(), bench.message.data(), bench.message.size(), 0,
-                   reinterpret_cast<const sockaddr*>(&group), sizeof group) == 12);
-  });
-  const Bytes datagram = receive_within(*bench.here, 5s);
-  const auto parsed = parse_ipv4_datagram(datagram);
-  REQUIRE(std::holds_alternative<VrrpDatagram>(parsed));
-  CHECK(std::get<VrrpDatagram>(parsed).destination == ip("224.0.0.18"));
-  CHECK(std::get<VrrpDatagram>(parsed).source == bench.peer.address());
+  CHECK(bench.here->send(bench.own(), bench.other(), bench.message) == ENETUNREACH);
+  VrrpBench v6(AF_INET6);
+  CHECK(v6.here->send(ip("fd77::250"), v6.other(), v6.message) != 0);
+  run_ok(v6.holder, {"ip", "link", "set", "eth0", "down"});
+  CHECK(v6.here->send(v6.own(), v6.other(), v6.message) != 0);
 }
 
 TEST_CASE("before it is attached a socket hears and says nothing") {
-  VrrpBench bench;
-  const auto deaf = make_inside<VrrpSocket>(bench.peer);
-  CHECK(deaf->send(bench.peer.address(), bench.holder.address(), bench.message) == ENODEV);
-  REQUIRE(bench.here->send(bench.holder.address(), bench.peer.address(), bench.message) == 0);
-  REQUIRE_FALSE(receive_within(*bench.there, 5s).empty());
-  CHECK(receive_within(*deaf, 0ms).empty());
+  for (const int family : kFamilies) {
+    CAPTURE(family);
+    VrrpBench bench(family);
+    const auto deaf = make_inside<VrrpSocket>(bench.peer, family);
+    CHECK(deaf->send(bench.other(), bench.own(), bench.message) == ENODEV);
+    REQUIRE(bench.here->send(bench.own(), bench.other(), bench.message) == 0);
+    REQUIRE(receive_within(*bench.there, 5s));
+    CHECK_FALSE(receive_within(*deaf, 0ms));
+  }
 }
 
 TEST_CASE("another interface of the host is not heard") {
-  VrrpBench bench;
-  bench.make_interface("other");
-  const auto elsewhere = make_inside<VrrpSocket>(bench.holder);
-  REQUIRE(elsewhere->attach("other", bench.index("other")) == std::nullopt);
-  REQUIRE(bench.there->send(bench.peer.address(), bench.holder.address(), bench.message) == 0);
-  REQUIRE_FALSE(receive_within(*bench.here, 5s).empty());
-  CHECK(receive_within(*elsewhere, 0ms).empty());
+  for (const int family : kFamilies) {
+    CAPTURE(family);
+    VrrpBench bench(family);
+    bench.make_interface("other");
+    const auto elsewhere = make_inside<VrrpSocket>(bench.holder, family);
+    REQUIRE(elsewhere->attach("other", bench.index("other")) == std::nullopt);
+    REQUIRE(bench.there->send(bench.other(), bench.own(), bench.message) == 0);
+    REQUIRE(receive_within(*bench.here, 5s));
+    CHECK_FALSE(receive_within(*elsewhere, 0ms));
+  }
 }
 
 TEST_CASE("the socket follows an interface that is made anew under its name") {
@@ -114,7 +168,7 @@ TEST_CASE("the socket follows an interface that is made anew under its name") {
   };
   const auto is_heard = [&] {
     return bench.there->send(ip("10.78.0.2"), ip("10.78.0.1"), bench.message) == 0 &&
-           !receive_within(*bench.here, 5s).empty();
+           receive_within(*bench.here, 5s).has_value();
   };
   const int fd = bench.here->fd();
   make_wire();

@@ -5,7 +5,7 @@ namespace vipward {
 namespace {
 
 // When `active_driver()` became active: all times here count from it.
-const Duration kTaken = start_down_interval(100, 100ms, kOwn, {kPeer});
+const Duration kTaken = start_down_interval(SkewRule::SinglePeer, 100, 100ms, kOwn, {kPeer});
 
 TEST_CASE("while active a candidacy that is lost or given away is an orderly release") {
   struct Row {

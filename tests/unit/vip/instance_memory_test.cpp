@@ -120,10 +120,10 @@ TEST_CASE("a backup's skew follows its new priority from the last claim on") {
   InstanceSettings given = with_priority(100);
   given.skew = SkewRule::Rfc;
   Driver driver = listening_driver(given, 200, 450ms);
-  CHECK(driver.deadline() == 450ms + 300ms + rfc_skew(100, 100ms));
+  CHECK(driver.deadline() == 450ms + 300ms + rfc_skew(SkewRule::Rfc, 100, 100ms));
   given.priority = 190;
   go_on(driver, 500ms, given);
-  CHECK(driver.deadline() == 450ms + 300ms + rfc_skew(190, 100ms));
+  CHECK(driver.deadline() == 450ms + 300ms + rfc_skew(SkewRule::Rfc, 190, 100ms));
 }
 
 TEST_CASE("a timer that no claim has started runs on as it was") {

@@ -4,7 +4,7 @@
 namespace vipward {
 namespace {
 
-const Duration kTaken = start_down_interval(100, 100ms, kOwn, {kPeer});
+const Duration kTaken = start_down_interval(SkewRule::SinglePeer, 100, 100ms, kOwn, {kPeer});
 
 TEST_CASE("three own intervals without an advertisement: steps down without a word and listens") {
   Driver driver = active_driver();

@@ -25,7 +25,7 @@ TEST_CASE("the first down interval is the RFC's, and a quarter of an interval fo
       {254, {kLowPeer}, 300ms + 781250ns},
   };
   for (const Row& row : rows) {
-    CHECK(start_down_interval(row.priority, 100ms, kOwn, row.peers) == row.expected);
+    CHECK(start_down_interval(SkewRule::SinglePeer, row.priority, 100ms, kOwn, row.peers) == row.expected);
     InstanceSettings given = settings();
     given.priority = row.priority;
     given.peers = row.peers;
@@ -101,7 +101,7 @@ TEST_CASE("startup_delay: one that lets go and is back at once is listened to ag
 TEST_CASE("an address that was ours is taken back after the down interval, without startup_delay") {
   Driver driver(with_startup_delay(5s));
   CHECK(driver.start(true) == "init>backup startup");
-  const Duration first = start_down_interval(100, 100ms, kOwn, {kPeer});
+  const Duration first = start_down_interval(SkewRule::SinglePeer, 100, 100ms, kOwn, {kPeer});
   CHECK(driver.run(first - 1ns).empty());
   CHECK(driver.run(first) == std::vector<std::string>{"backup>active down_timer advertise announce"});
 }
@@ -120,7 +120,7 @@ TEST_CASE("no claim before the proxy serves, and none before the start's listeni
   Driver driver(settings(), Candidacy::None);
   CHECK(driver.start() == "init>fault startup");
   CHECK_FALSE(driver.instance.next_deadline().has_value());
-  const Duration first = start_down_interval(100, 100ms, kOwn, {kPeer});
+  const Duration first = start_down_interval(SkewRule::SinglePeer, 100, 100ms, kOwn, {kPeer});
   CHECK(driver.candidacy(250ms, Candidacy::Full) == "fault>backup fault_gone");
   CHECK(driver.deadline() == first);
   CHECK(driver.run(first) == std::vector<std::string>{"backup>active fault_gone advertise announce"});
@@ -206,7 +206,7 @@ TEST_CASE("before the start and after the end nothing is heard, and a second sta
   CHECK(driver.hear(30ms, 0) == "-");
   CHECK(words(driver.instance.start(kEpoch + 1s, false)) == "init>backup startup");
   CHECK_FALSE(driver.instance.last_heard().has_value());
-  CHECK(driver.deadline() == 1s + start_down_interval(100, 100ms, kOwn, {kPeer}));
+  CHECK(driver.deadline() == 1s + start_down_interval(SkewRule::SinglePeer, 100, 100ms, kOwn, {kPeer}));
 }
 
 TEST_CASE("the last one that claimed is remembered for the status") {
