@@ -151,8 +151,8 @@ IpAddress Host::address_v6() const {
 }
 
 IpAddress Host::link_local() const {
-  std::istringstream words(run_or_throw({"ip", "-n", namespace_name(), "-6", "-oneline", "address", "show",
-                                         "dev", "eth0", "scope", "link"}));
+  std::istringstream words(run_or_throw(
+      {"ip", "-n", namespace_name(), "-6", "-oneline", "address", "show", "dev", "eth0", "scope", "link"}));
   for (std::string word; words >> word;) {
     if (word != "inet6" || !(words >> word)) continue;
     if (const auto cidr = Cidr::parse(word)) return cidr->address;

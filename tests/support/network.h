@@ -63,7 +63,8 @@ class Host {
   std::string mac() const;
   // On any interface of the host, now.
   bool has_address(const IpAddress& address) const;
-  // Takes `address` off eth0, as an administrator or a network daemon would; and puts it on, for itself alone.
+  // Takes `address` off eth0, as an administrator or a network daemon would; and puts it on, for itself
+  // alone.
   void remove_address(const IpAddress& address) const;
   void add_address(const IpAddress& address) const;
   // The MAC that packets to `address` would go to; empty: the neighbour cache knows none.

@@ -1,0 +1,196 @@
+// vipward and keepalived as routers of one instance, in every way of speaking that both know and in both
+// roles: who is active, preemption, the last word, a cut and its end, and what a neighbour believes
+// meanwhile. Each row has a network of its own; several run at a time, as nearly all of it is waiting. The
+// table is printed.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <future>
+#include <thread>
+
+#include "tests/support/http_client.h"
+#include "tests/support/sniffer.h"
+#include "tests/support/wait.h"
+#include "tests/system/vrrp_router.h"
+
+namespace vipward::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Far more than any of it takes: a test of behaviour, not of speed.
+constexpr Millis kLimit = 20s;
+
+struct Row {
+  Speech speech;
+  RouterKind strong;
+  RouterKind weak;
+};
+
+struct Outcome {
+  std::string cells;    // for the table
+  std::string problem;  // empty: all as it should be
+  std::string logs;
+};
+
+// The strong router has priority 150, the weak one 100. Throws a text at the first thing that is not as it
+// should be.
+class RowRun {
+ public:
+  explicit RowRun(const Row& row)
+      : row_(row),
+        strong_(row.strong, lb1_, {lb1_, lb2_}, row.speech, 150),
+        weak_(row.weak, lb2_, {lb1_, lb2_}, row.speech, 100) {}
+
+  std::string run() {
+    weak_.start();
+    await("the weaker router, alone, becomes active", [&] { return is_only(weak_, strong_); });
+    meet();
+    believe(weak_);
+
+    strong_.start();
+    await("the stronger router preempts", [&] { return is_only(strong_, weak_); });
+    believe(strong_);
+
+    const FrameTime before = FrameClock::now();
+    const auto stopped_at = std::chrono::steady_clock::now();
+    if (!strong_.stop()) throw std::runtime_error("the stronger router does not end");
+    await("the weaker router takes over what is let go", [&] { return is_only(weak_, strong_); });
+    const auto released = since(stopped_at);
+    const auto said = sniffer_.advertisements_of(lb1_, before);
+    if (std::ranges::none_of(said, &AdvertisementFrame::is_release)) {
+      throw std::runtime_error("no advertisement of priority 0 was seen");
+    }
+    believe(weak_);
+
+    strong_.start();
+    await("the stronger router comes back", [&] { return is_only(strong_, weak_); });
+    believe(strong_);
+
+    lb1_.isolate();
+    const auto cut_at = std::chrono::steady_clock::now();
+    await("the weaker router takes over from one that is cut off", [&] { return weak_.holds_all(); });
+    const auto missed = since(cut_at);
+    believe(weak_);
+    lb1_.rejoin();
+    await("the stronger router alone is active after the cut", [&] { return is_only(strong_, weak_); });
+    believe(strong_);
+    return "release " + std::to_string(released) + " ms, cut " + std::to_string(missed) + " ms";
+  }
+  std::string logs() const {
+    return "--- " + std::string(to_string(row_.strong)) + " (150):\n" + strong_.log() + "--- " +
+           std::string(to_string(row_.weak)) + " (100):\n" + weak_.log();
+  }
+
+ private:
+  static long since(std::chrono::steady_clock::time_point moment) {
+    return std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - moment).count();
+  }
+  static bool is_only(const VrrpRouter& one, const VrrpRouter& other) {
+    return one.holds_all() && !other.holds_any();
+  }
+  template <class Condition>
+  static void await(const char* what, Condition&& condition) {
+    if (!wait_until(condition, kLimit, 5ms)) throw std::runtime_error(std::string("not so: ") + what);
+  }
+  // The client asks for the addresses once; from then on announcements alone tell it where they are.
+  void meet() {
+    for (const IpAddress& vip : row_.speech.vips()) {
+      await("the client finds the address", [&] {
+        client_.call([&] { HttpClient({.address = SocketAddress(vip, 6443), .limit = 200ms}).connect(); });
+        return !client_.neighbour(vip).empty();
+      });
+    }
+  }
+  void believe(const VrrpRouter& holder) {
+    const std::string mac = holder.host().mac();
+    for (const IpAddress& vip : row_.speech.vips()) {
+      await("the client's neighbour cache follows", [&] { return client_.neighbour(vip) == mac; });
+    }
+  }
+
+  Row row_;
+  Network net_;
+  Host lb1_ = net_.host("lb1", 21);
+  Host lb2_ = net_.host("lb2", 22);
+  Host client_ = net_.host("client", 30);
+  Sniffer sniffer_{net_};
+  VrrpRouter strong_;
+  VrrpRouter weak_;
+};
+
+Outcome run_row(const Row& row) {
+  Outcome outcome;
+  try {
+    RowRun run(row);
+    try {
+      outcome.cells = run.run();
+    } catch (const std::exception& error) {
+      outcome.problem = error.what();
+      outcome.logs = run.logs();
+    }
+  } catch (const std::exception& error) {
+    outcome.problem = error.what();
+  }
+  return outcome;
+}
+
+std::vector<Row> rows() {
+  const std::vector<Speech> speeches{
+      {.version = 3, .is_multicast = false, .addressing = Addressing::Ipv4},
+      {.version = 3, .is_multicast = true, .addressing = Addressing::Ipv4},
+      {.version = 3, .is_multicast = false, .addressing = Addressing::Ipv6},
+      {.version = 3, .is_multicast = true, .addressing = Addressing::Ipv6},
+      {.version = 3, .is_multicast = false, .addressing = Addressing::Dual},
+      {.version = 3, .is_multicast = true, .addressing = Addressing::Dual},
+      {.version = 3, .is_multicast = true, .addressing = Addressing::DualOver6},
+      {.version = 2, .is_multicast = false},
+      {.version = 2, .is_multicast = true},
+      {.version = 2, .has_password = true, .is_multicast = false},
+      {.version = 2, .has_password = true, .is_multicast = true},
+      {.version = 2, .has_password = true, .is_multicast = true, .addressing = Addressing::Dual},
+  };
+  std::vector<Row> all;
+  for (const Speech& speech : speeches) {
+    all.push_back({speech, RouterKind::Vipward, RouterKind::Keepalived});
+    all.push_back({speech, RouterKind::Keepalived, RouterKind::Vipward});
+  }
+  // What no keepalived is needed for: two vipwards, with the most that they can say.
+  all.push_back({{.version = 3, .is_multicast = true, .addressing = Addressing::DualOver6},
+                 RouterKind::Vipward,
+                 RouterKind::Vipward});
+  all.push_back({{.version = 3, .is_multicast = false, .addressing = Addressing::Ipv6},
+                 RouterKind::Vipward,
+                 RouterKind::Vipward});
+  return all;
+}
+
+TEST_CASE("vipward and keepalived understand each other in every way that both can speak") {
+  constexpr std::size_t kAtATime = 4;
+  const std::vector<Row> all = rows();
+  std::vector<Outcome> outcomes(all.size());
+  std::atomic<std::size_t> next{0};
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < kAtATime; ++i) {
+    threads.emplace_back([&] {
+      for (std::size_t row = next++; row < all.size(); row = next++) outcomes[row] = run_row(all[row]);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+
+  std::printf("| VRRP | priority 150 | priority 100 | switchovers |\n|---|---|---|---|\n");
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const Outcome& outcome = outcomes[i];
+    std::printf("| %s | %s | %s | %s |\n", all[i].speech.to_string().c_str(),
+                std::string(to_string(all[i].strong)).c_str(), std::string(to_string(all[i].weak)).c_str(),
+                outcome.problem.empty() ? outcome.cells.c_str() : outcome.problem.c_str());
+  }
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    CAPTURE(all[i].speech.to_string());
+    CHECK_MESSAGE(outcomes[i].problem.empty(), outcomes[i].problem, "\n", outcomes[i].logs);
+  }
+}
+
+}  // namespace
+}  // namespace vipward::test
