@@ -60,25 +60,38 @@ std::optional<NetlinkEvent> parse_link(std::span<const std::byte> payload, bool 
   return event;
 }
 
+std::optional<IpAddress> address_of(int family, std::span<const std::byte> bytes) {
+  sockaddr_storage storage{};
+  if (const auto v4 = read_as<in_addr>(bytes); family == AF_INET && bytes.size() == sizeof *v4) {
+    const sockaddr_in whole{.sin_family = AF_INET, .sin_port = 0, .sin_addr = *v4, .sin_zero = {}};
+    std::memcpy(&storage, &whole, sizeof whole);
+  } else if (const auto v6 = read_as<in6_addr>(bytes); family == AF_INET6 && bytes.size() == sizeof *v6) {
+    const sockaddr_in6 whole{
+        .sin6_family = AF_INET6, .sin6_port = 0, .sin6_flowinfo = 0, .sin6_addr = *v6, .sin6_scope_id = 0};
+    std::memcpy(&storage, &whole, sizeof whole);
+  } else {
+    return std::nullopt;
+  }
+  const IpAddress address = IpAddress::from_sockaddr(storage);
+  // An IPv4-mapped one would be taken for the IPv4 address, with a prefix of another length.
+  return address.family() == family ? std::optional(address) : std::nullopt;
+}
+
 std::optional<NetlinkEvent> parse_address(std::span<const std::byte> payload, bool is_gone) {
   const auto info = read_as<ifaddrmsg>(payload);
-  if (!info || info->ifa_family != AF_INET || info->ifa_prefixlen > 32) return std::nullopt;
+  if (!info) return std::nullopt;
   const Attributes attributes = parse_attributes(after(payload, sizeof *info));
   // On a point-to-point link IFA_ADDRESS is the other end.
   const auto local = !attributes[IFA_LOCAL].empty() ? attributes[IFA_LOCAL] : attributes[IFA_ADDRESS];
-  sockaddr_in v4{};
-  v4.sin_family = AF_INET;
-  if (local.size() != sizeof v4.sin_addr) return std::nullopt;
-  std::memcpy(&v4.sin_addr, local.data(), local.size());
-  sockaddr_storage storage{};
-  std::memcpy(&storage, &v4, sizeof v4);
-  return AddressEvent{
-      .address = {.interface = info->ifa_index,
-                  .address = IpAddress::from_sockaddr(storage),
-                  .prefix = info->ifa_prefixlen,
-                  .flags = read_as<std::uint32_t>(attributes[IFA_FLAGS]).value_or(info->ifa_flags),
-                  .protocol = read_as<std::uint8_t>(attributes[IFA_PROTO]).value_or(0)},
-      .is_gone = is_gone};
+  const auto address = address_of(info->ifa_family, local);
+  if (!address || info->ifa_prefixlen > address->bits()) return std::nullopt;
+  const std::uint32_t flags = read_as<std::uint32_t>(attributes[IFA_FLAGS]).value_or(info->ifa_flags);
+  return AddressEvent{.address = {.interface = info->ifa_index,
+                                  .address = *address,
+                                  .prefix = info->ifa_prefixlen,
+                                  .flags = flags & ~std::uint32_t{IFA_F_MCAUTOJOIN},
+                                  .protocol = read_as<std::uint8_t>(attributes[IFA_PROTO]).value_or(0)},
+                      .is_gone = is_gone};
 }
 
 // The kernel says 0 or a negative errno.
@@ -160,33 +173,47 @@ std::uint16_t flags_of(AddressRequest request) {
   return kAcked;
 }
 
+// A replacement repeats what is to stay: IPv6 forgets the flags that it does not name.
+std::uint32_t address_flags_of(AddressRequest request, const IpAddress& address) {
+  std::uint32_t flags = IFA_F_NOPREFIXROUTE;
+  if (!address.is_v4()) flags |= IFA_F_NODAD;
+  // The kernel makes an address that is not there without NLM_F_CREATE too (net/ipv4/devinet.c and
+  // net/ipv6/addrconf.c: "userspace already relies on not having to provide this"), and a renewal that
+  // arrives late would bring back an address that somebody else holds by now. A new one that is to join a
+  // multicast group but is none is refused; one that exists joins nothing, IPv6 only notes the flag. So a
+  // renewal asks for that.
+  if (request == AddressRequest::Renew) flags |= IFA_F_MCAUTOJOIN;
+  return flags;
+}
+
+ifa_cacheinfo lifetimes_of(const HostAddress& address) {
+  const auto seconds = address.lifetime.count();
+  const std::uint32_t valid = seconds > 0 ? static_cast<std::uint32_t>(seconds) : ~std::uint32_t{0};
+  // RFC 6724 5, rule 3: a deprecated address is no source while there is another. IPv4 chooses the source by
+  // the route and by the order on the interface.
+  const std::uint32_t preferred = address.address.is_v4() ? valid : 0;
+  return {.ifa_prefered = preferred, .ifa_valid = valid, .cstamp = 0, .tstamp = 0};
+}
+
 }  // namespace
 
 std::vector<std::byte> encode(AddressRequest request, const HostAddress& address, std::uint32_t sequence) {
   const bool removes = request == AddressRequest::Remove;
   Request message(removes ? RTM_DELADDR : RTM_NEWADDR, flags_of(request), sequence);
-  message.add(ifaddrmsg{.ifa_family = AF_INET,
-                        .ifa_prefixlen = 32,
+  const IpAddress& which = address.address;
+  const auto scope = which.is_link_local() ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+  message.add(ifaddrmsg{.ifa_family = static_cast<std::uint8_t>(which.family()),
+                        .ifa_prefixlen = static_cast<std::uint8_t>(which.bits()),
                         .ifa_flags = 0,
-                        .ifa_scope = RT_SCOPE_UNIVERSE,
+                        .ifa_scope = static_cast<std::uint8_t>(scope),
                         .ifa_index = address.interface});
-  const auto ip = std::as_bytes(std::span(address.address.bytes()).first(4));
+  const auto ip = std::as_bytes(std::span(which.bytes()).first(which.bits() / 8));
   message.add_attribute(IFA_LOCAL, ip);
   message.add_attribute(IFA_ADDRESS, ip);
   if (removes) return message.take();
-  // The kernel makes an IPv4 address that is not there without NLM_F_CREATE too (net/ipv4/devinet.c:
-  // "userspace already relies on not having to provide this"), and a renewal that arrives late would bring
-  // back an address that somebody else holds by now. What an existing address has is left alone by a
-  // replacement, and a new one that is to join a multicast group but is none is refused: so a renewal asks
-  // for that.
-  const std::uint32_t only_if_there = request == AddressRequest::Renew ? IFA_F_MCAUTOJOIN : 0U;
-  message.add_attribute(IFA_FLAGS, IFA_F_NOPREFIXROUTE | only_if_there);
+  message.add_attribute(IFA_FLAGS, address_flags_of(request, which));
   message.add_attribute(IFA_PROTO, kAddressProtocolVrrp);
-  const auto seconds = address.lifetime.count();
-  const std::uint32_t lifetime = seconds > 0 ? static_cast<std::uint32_t>(seconds) : ~std::uint32_t{0};
-  message.add_attribute(
-      IFA_CACHEINFO,
-      ifa_cacheinfo{.ifa_prefered = lifetime, .ifa_valid = lifetime, .cstamp = 0, .tstamp = 0});
+  message.add_attribute(IFA_CACHEINFO, lifetimes_of(address));
   return message.take();
 }
 
@@ -198,9 +225,7 @@ std::vector<std::byte> encode(NetlinkDump dump, std::uint32_t sequence) {
     // No counters: they are most of what a link has to say.
     message.add_attribute(IFLA_EXT_MASK, std::uint32_t{RTEXT_FILTER_SKIP_STATS});
   } else {
-    ifaddrmsg address{};
-    address.ifa_family = AF_INET;
-    message.add(address);
+    message.add(ifaddrmsg{});  // AF_UNSPEC: of every family
   }
   return message.take();
 }

@@ -22,17 +22,25 @@ enum class AddressRequest : std::uint8_t {
   Remove
 };  // -EADDRNOTAVAIL if it is not there
 
-// An address of this host alone, as the VIP is: /32, no route of its own, of protocol 112 (VRRP).
+// An address of this host alone, as the VIP is: /32 or /128, no route of its own, of protocol 112 (VRRP). An
+// IPv6 one comes without duplicate address detection, but the kernel has the worker of that put it in place:
+// the request is answered a moment before the address is there and the event is sent. It is never chosen as
+// the source of a connection as long as the host has another one (preferred lifetime 0, "deprecated" in `ip
+// address`).
+//
+// IPv6 has an address once per interface, whatever the prefix: where the host's own fd00::1/64 is, Create of
+// fd00::1 is -EEXIST, Ensure and Renew give that one a lifetime and take its subnet's route away, Remove
+// finds none. An interface that goes down loses its IPv6 addresses. (net/ipv6/addrconf.c)
 struct HostAddress {
-  unsigned interface = 0;            // its index
-  IpAddress address;                 // IPv4
+  unsigned interface = 0;  // its index
+  IpAddress address;
   std::chrono::seconds lifetime{0};  // the kernel removes it after that; 0: permanent. Not for Remove
 };
 
 constexpr std::uint8_t kAddressProtocolVrrp = 112;
 
 std::vector<std::byte> encode(AddressRequest request, const HostAddress& address, std::uint32_t sequence);
-enum class NetlinkDump : std::uint8_t { Links, Ipv4Addresses };
+enum class NetlinkDump : std::uint8_t { Links, Addresses };  // of both families
 std::vector<std::byte> encode(NetlinkDump dump, std::uint32_t sequence);
 
 // One datagram of the kernel's, which holds any number of messages.

@@ -66,7 +66,7 @@ int NetlinkRequests::send(AddressRequest request, const HostAddress& address) {
 int NetlinkRequests::dump(std::vector<NetlinkEvent>& events) {
   const std::size_t before = events.size();
   int error = dump_one(NetlinkDump::Links, events);
-  if (error == 0) error = dump_one(NetlinkDump::Ipv4Addresses, events);
+  if (error == 0) error = dump_one(NetlinkDump::Addresses, events);
   if (error != 0) events.resize(before);
   return error;
 }
@@ -106,7 +106,8 @@ int NetlinkRequests::transact(std::span<const std::byte> request, std::uint32_t 
 }
 
 NetlinkMonitor::NetlinkMonitor(Options options)
-    : fd_(open_route_socket(RTMGRP_LINK | RTMGRP_IPV4_IFADDR, "cannot watch the network interfaces")) {
+    : fd_(open_route_socket(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
+                            "cannot watch the network interfaces")) {
   // Beyond net.core.rmem_max with CAP_NET_ADMIN only, else as much as that allows.
   const int bytes = options.receive_buffer_bytes;
   if (setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0) {

@@ -19,7 +19,8 @@ class NetlinkRequests {
   // Start-up: throws std::system_error.
   NetlinkRequests();
 
-  // 0 or an errno: those of AddressRequest, ENODEV (no such interface), EPERM (no CAP_NET_ADMIN), ETIMEDOUT.
+  // 0 or an errno: those of AddressRequest, ENODEV (no such interface), EPERM (no CAP_NET_ADMIN), EACCES
+  // (IPv6 is switched off on the interface), EOPNOTSUPP (the kernel has no IPv6), ETIMEDOUT.
   int send(AddressRequest request, const HostAddress& address);
   // Appends everything there is as events, links first; 0 or an errno, and then `events` is as before.
   int dump(std::vector<NetlinkEvent>& events);
@@ -32,7 +33,7 @@ class NetlinkRequests {
   std::uint32_t sequence_ = 0;
 };
 
-// What changes: links and IPv4 addresses, from the moment it is made. Never blocks.
+// What changes: links and addresses, from the moment it is made. Never blocks.
 class NetlinkMonitor {
  public:
   struct Options {

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "lb/net/link_table.h"
 #include "lb/net/netlink_message.h"
@@ -12,7 +13,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   vipward::decode(std::as_bytes(std::span(data, size)), std::nullopt, answer);
   vipward::LinkTable table;
   for (const vipward::NetlinkEvent& event : answer.events) table.apply(event);
-  for (const vipward::InterfaceAddress& address : table.addresses())
-    table.interfaces_towards(address.address);
+  for (const vipward::InterfaceAddress& address : table.addresses()) {
+    for (const std::string& name : table.interfaces_towards(address.address)) {
+      table.source_for(name, address.address, {});
+      table.link_local_of(name, {});
+    }
+  }
   return 0;
 }

@@ -196,5 +196,12 @@ TEST_CASE("addresses of different families never compare equal") {
   CHECK(SocketAddress::parse("10.0.0.1:1").value() != SocketAddress::parse("10.0.0.1:2").value());
 }
 
+TEST_CASE("link-local is what fe80::/10 holds, and nothing in IPv4") {
+  for (const char* text : {"fe80::1", "fe80:1::1", "febf::1"}) CHECK(IpAddress::parse(text)->is_link_local());
+  for (const char* text : {"fec0::1", "fd00::1", "ff02::1", "::1", "169.254.0.1"}) {
+    CHECK_FALSE(IpAddress::parse(text)->is_link_local());
+  }
+}
+
 }  // namespace
 }  // namespace vipward
