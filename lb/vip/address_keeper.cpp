@@ -14,25 +14,24 @@ std::string failure(const std::string& what, int error) {
   return what + ": " + std::generic_category().message(error);
 }
 
-bool is_host_prefix(const InterfaceAddress& address) {
-  return address.prefix == (address.address.is_v4() ? 32U : 128U);
-}
-
 // The tag alone would hit a second instance, the record alone an address that somebody has put there since.
 bool is_recorded(const InterfaceAddress& here, const std::string& name,
                  const std::vector<RecordedAddress>& file) {
   return std::ranges::any_of(file, [&](const RecordedAddress& one) {
     if (one.address != here.address) return false;
+    if (here.address.is_link_local() && one.interface != name) return false;
     return here.protocol == kAddressProtocolVrrp || (here.protocol == 0 && one.interface == name);
   });
 }
 
 }  // namespace
 
-std::optional<std::string> foreign_holding(const LinkTable& table, std::span<const IpAddress> addresses) {
+std::optional<std::string> foreign_holding(const LinkTable& table, std::span<const IpAddress> addresses,
+                                           std::string_view interface) {
   for (const InterfaceAddress& here : table.addresses()) {
     const Link* link = table.find(here.interface);
-    if (link == nullptr || is_host_prefix(here)) continue;
+    if (link == nullptr || here.is_host()) continue;
+    if (here.address.is_link_local() && !interface.empty() && link->name != interface) continue;
     if (std::ranges::find(addresses, here.address) == addresses.end()) continue;
     const std::string text = Cidr{here.address, here.prefix}.to_string();
     return here.address.to_string() + " is an address of this host's own, " + text + " on " + link->name +
@@ -54,8 +53,11 @@ AddressKeeper::LeftOvers AddressKeeper::remove_left_overs() {
   const std::vector<RecordedAddress> recorded = file_.read();
   for (const InterfaceAddress& here : links_.table().addresses()) {
     const Link* link = links_.table().find(here.interface);
-    if (link == nullptr || !is_host_prefix(here)) continue;
-    const bool is_own = std::ranges::find(settings_.addresses, here.address) != settings_.addresses.end();
+    if (link == nullptr || !here.is_host()) continue;
+    // fe80::1 on another interface is another address: routers like to have it on each.
+    const bool may_be_own = !here.address.is_link_local() || link->name == settings_.interface;
+    const bool is_own =
+        may_be_own && std::ranges::find(settings_.addresses, here.address) != settings_.addresses.end();
     if (!is_own && !is_recorded(here, link->name, recorded)) continue;
     const int error = links_.requests().send(
         AddressRequest::Remove, {.interface = here.interface, .address = here.address, .lifetime = {}});
@@ -160,8 +162,8 @@ void AddressKeeper::renew_now(TimePoint now) {
   for (HeldAddress& slot : slots_) {
     if (slot.interface == 0) continue;
     const int error = put(slot, slot.interface, AddressRequest::Renew);
-    // Gone: for repair() to see, who is asked only after the stall check.
-    failed = failed || (error != 0 && error != EINVAL && error != ENODEV);
+    // Gone, or another one by now: for repair() to see, who is asked only after the stall check.
+    failed = failed || (error != 0 && error != EINVAL && error != ENODEV && error != EEXIST);
   }
   due_.reset();
   if (renewal_.count() > 0) due_ = now + (failed ? renewal_ / 4 : renewal_);
@@ -203,6 +205,7 @@ bool AddressKeeper::restore(HeldAddress& slot, unsigned index) {
 }
 
 int AddressKeeper::put(HeldAddress& slot, unsigned index, AddressRequest request) {
+  if (is_of_the_host(index, slot.address)) return EEXIST;
   const int error = links_.requests().send(
       request, {.interface = index, .address = slot.address, .lifetime = settings_.lifetime});
   if (error == 0) slot.was_on = true;
@@ -218,6 +221,15 @@ int AddressKeeper::take_off(HeldAddress& slot) {
   if (error != 0 && error != EADDRNOTAVAIL && error != ENODEV) return error;
   slot.interface = 0;
   return 0;
+}
+
+// IPv6 takes a request for the /128 as one for the address whatever its prefix: the host's own would get our
+// lifetime, and lose the route of its subnet at once. IPv4 has both side by side.
+bool AddressKeeper::is_of_the_host(unsigned index, const IpAddress& address) const {
+  return !address.is_v4() &&
+         std::ranges::any_of(links_.table().addresses(), [&](const InterfaceAddress& here) {
+           return here.interface == index && here.address == address && !here.is_host();
+         });
 }
 
 std::optional<std::string> AddressKeeper::take_off_surplus(TimePoint now) {

@@ -1,6 +1,6 @@
-// Keeps the VIPs on the interface while they are held, and off it otherwise: /32 with a lifetime in the
-// kernel that is renewed every quarter of it, so that they go by themselves when this process no longer runs.
-// Owner: the driver of the VIP; the guardian's loop. Each address is one short request to the kernel.
+// Keeps the VIPs on the interface while they are held, and off it otherwise: /32 or /128 with a lifetime in
+// the kernel that is renewed every quarter of it, so that they go by themselves when this process no longer
+// runs. Owner: the driver of the VIP; the guardian's loop. Each address is one short request to the kernel.
 // Nothing throws, nothing is logged: what went wrong is returned as a text.
 //
 // Order for the driver: LinkWatch::drain, its stall check, then repair() and renew(). None of them makes an
@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lb/event/time.h"
@@ -22,7 +23,8 @@
 namespace vipward {
 
 struct AddressKeeperSettings {
-  std::vector<IpAddress> addresses;  // IPv4; the prefixes of the configuration play no part
+  // Of both families in any order; the prefixes of the configuration play no part.
+  std::vector<IpAddress> addresses;
   std::string interface;
   std::chrono::seconds lifetime{0};  // 0: permanent, never renewed
   std::string state_file;
@@ -41,9 +43,11 @@ struct KeeperMemory {
   std::vector<HeldAddress> held;
 };
 
-// Somebody made one of `addresses` the host's own: it is there with another prefix than /32. Says where, and
-// the command that removes it.
-std::optional<std::string> foreign_holding(const LinkTable& table, std::span<const IpAddress> addresses);
+// Somebody made one of `addresses` the host's own: it is there with another prefix than /32 or /128. Says
+// where, and the command that removes it. A link-local one counts on `interface` only, or, where that is
+// empty, on any.
+std::optional<std::string> foreign_holding(const LinkTable& table, std::span<const IpAddress> addresses,
+                                           std::string_view interface = {});
 
 class AddressKeeper {
  public:
@@ -52,8 +56,8 @@ class AddressKeeper {
   AddressKeeper(const AddressKeeper&) = delete;
   AddressKeeper& operator=(const AddressKeeper&) = delete;
 
-  // What an earlier life left behind: addresses of the state file, and own /32 ones on any interface. Removes
-  // them. Start-up, before anything else; `links` is current.
+  // What an earlier life left behind: addresses of the state file, and own /32 or /128 ones on any interface,
+  // link-local ones on this one. Removes them. Start-up, before anything else; `links` is current.
   struct LeftOvers {
     std::vector<RecordedAddress> removed;
     bool were_usable = false;  // a VIP that we had set was on the interface, which is up with carrier
@@ -71,7 +75,7 @@ class AddressKeeper {
   std::optional<std::string> drop_surplus(TimePoint now);
 
   // All addresses on. What is wrong, or nothing: then all are there. Those that failed are tried again by
-  // repair().
+  // repair(). An IPv6 one that is the host's own by then fails, see HostAddress: it is left as it is.
   std::optional<std::string> add(TimePoint now);
   // All addresses off, wherever they were put. What is wrong, or nothing. What failed is tried again by
   // renew().
@@ -80,8 +84,9 @@ class AddressKeeper {
   void renew(TimePoint now);
   // Renews what is held whether it is due or not.
   void renew_now(TimePoint now);
-  // Puts back at once what is held and has gone from the interface, also after the interface was made anew.
-  // True: an address is new there, announce it. Asks the kernel only where the table lacks an address.
+  // Puts back at once what is held and has gone from the interface, also after the interface was made anew,
+  // or went down and took the IPv6 addresses along; that counts as restored too. True: an address is new
+  // there, announce it. Asks the kernel only where the table lacks an address.
   bool repair();
   // When renew() wants to be called; it repairs nothing.
   std::optional<TimePoint> next_deadline() const {
@@ -100,6 +105,7 @@ class AddressKeeper {
  private:
   int put(HeldAddress& slot, unsigned index, AddressRequest request);
   int take_off(HeldAddress& slot);
+  bool is_of_the_host(unsigned index, const IpAddress& address) const;
   bool restore(HeldAddress& slot, unsigned index);
   std::optional<std::string> take_off_surplus(TimePoint now);
   std::string removal_failure(const HeldAddress& slot, int error) const;

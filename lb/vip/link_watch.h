@@ -27,7 +27,8 @@ class LinkWatch {
   std::optional<TimePoint> next_deadline() const { return next_dump_; }
 
   const LinkTable& table() const { return table_; }
-  // Requests to the same kernel. Their own events wait in fd() when they return.
+  // Requests to the same kernel. Their own events wait in fd() when they return, but for those
+  // of new IPv6 addresses, which come a moment later (HostAddress).
   NetlinkRequests& requests() { return requests_; }
   // How often events were lost, so far.
   std::uint64_t overruns() const { return overruns_; }

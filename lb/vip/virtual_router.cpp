@@ -84,7 +84,7 @@ VirtualRouter::VirtualRouter(Loop& loop, Log& log, const VipConfig& config, std:
     recall(inherited->memory);
     return;
   }
-  const auto holding = foreign_holding(links_.table(), addresses_);
+  const auto holding = foreign_holding(links_.table(), addresses_, own_links_.interface());
   if (holding) throw std::runtime_error("vip.addresses: " + *holding);
   vip_was_ours_ = keeping_.remove_left_overs();
 }
@@ -141,7 +141,7 @@ void VirtualRouter::go_on() {
 std::optional<std::string> VirtualRouter::refusal_of(const VipConfig& next) const {
   if (auto refusal = own_links_.refusal_of(next, links_.table())) return refusal;
   if (auto refusal = password_refusal(next)) return refusal;
-  const auto holding = foreign_holding(links_.table(), held_addresses(next));
+  const auto holding = foreign_holding(links_.table(), held_addresses(next), own_links_.interface());
   return holding ? "vip.addresses: " + *holding : holding;
 }
 

@@ -77,6 +77,12 @@ TEST_CASE("the own address in the VIP's subnet and the interface of that subnet 
   CHECK(table.interfaces_towards(ip("10.78.0.100")) == std::vector<std::string>{"other"});
   CHECK(table.interfaces_towards(ip("10.79.0.100")).empty());
   CHECK(table.has_mac(table.find("eth0")->mac));
+  CHECK(table.source_for("eth0", ip("fd77::100"), {}) == bench.holder.address_v6());
+  CHECK(table.source_for("other", ip("fd78::100"), {}) == ip("fd78::10"));
+  CHECK(table.interfaces_towards(ip("fd77::100")) == std::vector<std::string>{"eth0"});
+  CHECK(table.link_local_of("eth0", {}) == bench.holder.link_local());
+  CHECK(table.has_usable("eth0", bench.holder.address_v6()));
+  CHECK_FALSE(table.has_usable("other", bench.holder.address_v6()));
   run_ok(bench.holder, {"ip", "address", "del", bench.holder.address().to_string() + "/24", "dev", "eth0"});
   CHECK(bench.table().source_for("eth0", bench.vip, std::vector{bench.vip}) != bench.holder.address());
 }
@@ -115,8 +121,9 @@ TEST_CASE("a request for an interface that is not there, or an address, is answe
   VipBench bench;
   NetlinkRequests& requests = bench.links().requests();
   const unsigned eth0 = bench.index();
-  const HostAddress nowhere{.interface = 9999, .address = bench.vip, .lifetime = 5s};
-  const HostAddress here{.interface = eth0, .address = bench.vip, .lifetime = 5s};
+  const VipPair pair = each_family();
+  const HostAddress nowhere{.interface = 9999, .address = pair.second, .lifetime = 5s};
+  const HostAddress here{.interface = eth0, .address = pair.second, .lifetime = 5s};
   CHECK(requests.send(AddressRequest::Ensure, nowhere) == ENODEV);
   CHECK(requests.send(AddressRequest::Renew, here) == EINVAL);
   CHECK(requests.send(AddressRequest::Remove, here) == EADDRNOTAVAIL);

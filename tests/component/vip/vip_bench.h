@@ -18,6 +18,8 @@
 
 namespace vipward::test {
 
+using namespace std::chrono_literals;
+
 inline IpAddress ip(const std::string& text) {
   return IpAddress::parse(text).value();
 }
@@ -28,9 +30,9 @@ inline void run_ok(const Host& host, std::vector<std::string> argv) {
   REQUIRE(result.succeeded());
 }
 
-// What `ip` prints of the IPv4 addresses of an interface, one line each.
+// What `ip` prints of the addresses of an interface, one line each.
 inline std::string addresses_of(const Host& host, const std::string& interface = "eth0") {
-  return host.run({"ip", "-4", "-o", "address", "show", "dev", interface}).standard_output;
+  return host.run({"ip", "-o", "address", "show", "dev", interface}).standard_output;
 }
 
 inline bool contains(const std::string& text, std::string_view part) {
@@ -41,6 +43,30 @@ template <class T, class... Arguments>
 std::unique_ptr<T> make_inside(const Host& host, Arguments&&... arguments) {
   const InsideNamespace here = host.enter();
   return std::make_unique<T>(std::forward<Arguments>(arguments)...);
+}
+
+// The VIPs that a case is about.
+struct VipPair {
+  IpAddress first;
+  IpAddress second;
+};
+
+// Called at the start of a case without subcases of its own: has it run once with each.
+inline VipPair each_family() {
+  VipPair pair{ip("10.77.0.100"), ip("10.77.0.101")};
+  SUBCASE("IPv4") {}
+  SUBCASE("IPv6, one of them link-local") {
+    pair = {ip("fd77::100"), ip("fe80::100")};
+  }
+  SUBCASE("both families") {
+    pair = {ip("10.77.0.100"), ip("fd77::100")};
+  }
+  return pair;
+}
+
+// "10.77.0.100/32"
+inline std::string host_prefix(const IpAddress& address) {
+  return address.to_string() + "/" + std::to_string(address.bits());
 }
 
 struct VipBench {
@@ -57,11 +83,16 @@ struct VipBench {
     const Link* link = table().find(name);
     return link != nullptr && links_->table().find_host_address(link->index, address) != nullptr;
   }
+  // An IPv6 address comes a moment after the request for it: see HostAddress.
+  bool comes_on(const IpAddress& address, const std::string& name = "eth0") {
+    return wait_until([&] { return is_on(address, name); }, 5s);
+  }
   // Of the holder, beside eth0.
   void make_interface(const std::string& name) {
     const std::string other_end = "end" + std::to_string(++interfaces_);
     run_ok(holder, {"ip", "link", "add", "name", name, "type", "veth", "peer", "name", other_end});
     run_ok(holder, {"ip", "address", "add", "10.78.0.10/24", "dev", name});
+    run_ok(holder, {"ip", "address", "add", "fd78::10/64", "dev", name, "nodad"});
     run_ok(holder, {"ip", "link", "set", other_end, "up"});
     run_ok(holder, {"ip", "link", "set", name, "up"});
   }
