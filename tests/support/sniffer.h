@@ -1,6 +1,7 @@
-// Keeps the VRRP and ARP frames that cross a Network's bridge, with the kernel's time of their arrival at the
-// port, and which host's cable they came from. A frame is seen once however often the bridge floods it; one
-// that a rule of the bridge drops later is seen as well. Owns one thread; results may be read at any time.
+// Keeps the VRRP, ARP and neighbour discovery frames that cross a Network's bridge, with the kernel's time of
+// their arrival at the port, and which host's cable they came from. A frame is seen once however often the
+// bridge floods it; one that a rule of the bridge drops later is seen as well. Owns one thread; results may
+// be read at any time.
 #pragma once
 
 #include <atomic>
@@ -8,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -27,7 +29,7 @@ struct AdvertisementFrame {
   std::string host;  // of the Network, whose port it came in by
   IpAddress source;
   IpAddress destination;
-  std::uint8_t ttl = 0;
+  std::uint8_t ttl = 0;  // IPv6: the hop limit
   std::uint8_t version = 0;
   std::uint8_t vrid = 0;
   std::uint8_t priority = 0;
@@ -45,6 +47,21 @@ struct ArpFrame {
   bool is_gratuitous() const { return sender == target; }
 };
 
+// A neighbour solicitation or advertisement (RFC 4861 4.3, 4.4); nothing of it has been checked.
+struct NeighbourFrame {
+  FrameTime time;
+  std::string host;
+  std::uint8_t type = 0;  // 135 solicitation, 136 advertisement
+  IpAddress source;
+  IpAddress destination;
+  IpAddress target;
+  std::string mac;  // of the link-layer address option, if that is the first one, else the frame's sender
+  bool is_router = false;
+  bool is_solicited = false;
+  bool is_override = false;
+  bool is_advertisement() const { return type == 136; }
+};
+
 class Sniffer {
  public:
   // `net` must outlive it.
@@ -57,19 +74,24 @@ class Sniffer {
   static constexpr std::size_t kMostFrames = 100000;
   std::vector<AdvertisementFrame> advertisements(FrameTime since = FrameTime{}) const;
   std::vector<ArpFrame> arps(FrameTime since = FrameTime{}) const;
+  std::vector<NeighbourFrame> neighbours(FrameTime since = FrameTime{}) const;
 
   // Of one host alone.
   std::vector<AdvertisementFrame> advertisements_of(const Host& host, FrameTime since = FrameTime{}) const;
   // ARP frames in which that host says that `address` is at its MAC.
   std::vector<ArpFrame> claims_of(const Host& host, const IpAddress& address,
                                   FrameTime since = FrameTime{}) const;
+  // Neighbour advertisements of that host for `address`.
+  std::vector<NeighbourFrame> neighbour_claims_of(const Host& host, const IpAddress& address,
+                                                  FrameTime since = FrameTime{}) const;
   // Who claimed to be active since then, one entry per change: {"lb1", "lb2"} is one switchover. A release
   // (priority 0) is no claim.
   std::vector<std::string> claims(FrameTime since = FrameTime{}) const;
 
  private:
   void run();
-  void keep(const std::uint8_t* bytes, std::size_t size, int interface, FrameTime time);
+  const std::string* host_of(int interface);
+  void keep(std::span<const std::uint8_t> frame, const std::string& host, FrameTime time);
 
   std::map<int, std::string> hosts_;  // by the port's index, written by the thread alone
   Fd socket_;
@@ -77,6 +99,7 @@ class Sniffer {
   mutable std::mutex mutex_;  // guards what follows, up to the thread
   std::vector<AdvertisementFrame> advertisements_;
   std::vector<ArpFrame> arps_;
+  std::vector<NeighbourFrame> neighbours_;
   std::thread thread_;
 };
 
