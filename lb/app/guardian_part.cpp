@@ -24,7 +24,9 @@ VipStatus vip_status(const channel::VipStatus& vip) {
       .advertisements = {{"sent", vip.advertisements_sent}, {"received", vip.advertisements_received}},
       .restored = vip.restored,
       .conflicts = vip.conflicts,
-      .announcements = {{"garp_request", vip.garp_requests}, {"garp_reply", vip.garp_replies}}};
+      .announcements = {{"garp_request", vip.garp_requests},
+                        {"garp_reply", vip.garp_replies},
+                        {"unsolicited_na", vip.unsolicited_nas}}};
   for (std::size_t i = 0; i < channel::kVipStates.size(); ++i) {
     status.transitions.emplace_back(channel::kVipStates[i], vip.transitions[i]);
   }

@@ -107,6 +107,9 @@ void describe(A& a, Ref<A, GuardianStatus> m) {
   a.maybe(m.vip, [&](Ref<A, VipStatus> vip) { describe(a, vip); });
   a.number(m.config_loaded_unix_ms, std::int64_t{0}, kLastUnixMs);
   a.flag(m.last_reload_successful);
+  // Version 2 began without it. A binary that does not know it refuses IPv6 VIPs, so that during an upgrade
+  // from there it is zero.
+  if (m.vip) a.later(m.vip->unsolicited_nas);
 }
 
 template <class A>

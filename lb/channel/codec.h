@@ -1,6 +1,7 @@
 // Messages as packets and back. Pure: it opens and reads nothing; of descriptors it knows the number and the
 // order. What is decoded comes from a process that may be hostile: every number is checked, every length
-// bounded, and whatever is not exactly a message of this version is refused.
+// bounded, and whatever is not exactly a message of this version is refused. A version may get fields at a
+// message's end (wire.h, later()): a message without them is one of its beginnings.
 #pragma once
 
 #include <cstddef>

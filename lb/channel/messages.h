@@ -135,7 +135,7 @@ struct VipStatus {
   std::int64_t last_transition_unix_ms = 0;
   std::string peer;  // the address heard last; empty: none
   std::int64_t peer_heard_unix_ms = 0;
-  bool contested = false;  // another active, or a foreign ARP claim, now
+  bool contested = false;  // another active, or a foreign claim, now
   std::string warning;     // empty, or one sentence
 
   std::array<std::uint64_t, kVipStates.size()> transitions{};  // by the state entered
@@ -146,6 +146,7 @@ struct VipStatus {
   std::uint64_t conflicts = 0;
   std::uint64_t garp_requests = 0;
   std::uint64_t garp_replies = 0;
+  std::uint64_t unsolicited_nas = 0;  // earlier versions do not have it: see codec.cpp
   bool operator==(const VipStatus&) const = default;
 };
 

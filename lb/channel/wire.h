@@ -84,6 +84,12 @@ class Writer {
     flag(value.has_value());
     if (value) item(*value);
   }
+  // A field that came after others of its version, the last of its message. Left out while it is zero, so
+  // that an older reader, which an upgrade may meet, understands everything that says nothing new.
+  template <class T>
+  void later(T value) {
+    if (value != T{}) put(value);
+  }
   void descriptor(const Fd& fd) {
     require(static_cast<bool>(fd), "a message without its descriptor");
     packet_.descriptors.push_back(fd.get());
@@ -177,6 +183,12 @@ class Reader {
     bool present = false;
     flag(present);
     if (present && good_) item(value.emplace());
+  }
+  template <class T>
+  void later(T& value) {
+    if (bytes_.empty()) return;
+    value = take<T>();
+    refuse_unless(value != T{});
   }
   void descriptor(Fd& fd) {
     refuse_unless(next_fd_ < fds_.size());

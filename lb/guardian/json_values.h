@@ -1,9 +1,11 @@
 // Values of ours as JSON, for nlohmann's library: optionals (null), times and durations (whole nanoseconds),
-// addresses (text). What cannot be read throws nlohmann::json::exception or std::invalid_argument. Included
-// by heritage.cpp alone: the library's header is heavy.
+// addresses (text), counters by kind (arrays). What cannot be read throws nlohmann::json::exception or
+// std::invalid_argument. Included by heritage.cpp alone: the library's header is heavy.
 #pragma once
 
+#include <array>
 #include <chrono>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <stdexcept>
@@ -37,6 +39,19 @@ struct adl_serializer<std::chrono::time_point<Clock, Duration>> {
   using Time = std::chrono::time_point<Clock, Duration>;
   static void to_json(json& to, const Time& value) { to = value.time_since_epoch(); }
   static void from_json(const json& from, Time& value) { value = Time(from.get<Duration>()); }
+};
+
+// Counters by kind. Kinds are only ever appended: those that an older version has are the first ones, and of
+// the others it has counted none.
+template <std::size_t N>
+struct adl_serializer<std::array<std::uint64_t, N>> {
+  using Counters = std::array<std::uint64_t, N>;
+  static void to_json(json& to, const Counters& value) { to = json::array_t(value.begin(), value.end()); }
+  static void from_json(const json& from, Counters& value) {
+    if (!from.is_array() || from.size() > N) throw std::invalid_argument("counters of unknown kinds");
+    value.fill(0);
+    for (std::size_t i = 0; i < from.size(); ++i) value[i] = from[i].get<std::uint64_t>();
+  }
 };
 
 template <>

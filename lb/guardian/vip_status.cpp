@@ -38,6 +38,7 @@ channel::VipStatus vip_status_of(const VipReport& report) {
   status.conflicts = counters.conflicts;
   status.garp_requests = counters.announcements[static_cast<std::size_t>(AnnouncementKind::GarpRequest)];
   status.garp_replies = counters.announcements[static_cast<std::size_t>(AnnouncementKind::GarpReply)];
+  status.unsolicited_nas = counters.announcements[static_cast<std::size_t>(AnnouncementKind::UnsolicitedNa)];
   return status;
 }
 

@@ -4,15 +4,9 @@
 #include <utility>
 
 namespace vipward {
-namespace {
-
-constexpr std::size_t kFormsPerRound = 2;
-
-}  // namespace
-
 void AnnouncePlan::start(TimePoint now, std::vector<IpAddress> addresses) {
   running_ = true;
-  addresses_ = std::move(addresses);
+  set_addresses(std::move(addresses));
   round_pass_ = {};
   probe_pass_ = {};
   round_ = 0;
@@ -27,7 +21,7 @@ void AnnouncePlan::go_on(const AnnounceMemory& memory, std::vector<IpAddress> ad
   last_round_ = memory.last_round;  // a start that follows keeps its distance, too
   if (!memory.running) return;
   running_ = true;
-  addresses_ = std::move(addresses);
+  set_addresses(std::move(addresses));
   rounds_from_ = memory.rounds_from;
   round_ = memory.round;
   last_restart_ = memory.last_restart;
@@ -59,7 +53,7 @@ void AnnouncePlan::restart(TimePoint now) {
 
 void AnnouncePlan::stop() {
   running_ = false;
-  addresses_.clear();
+  set_addresses({});
   round_pass_ = {};
   probe_pass_ = {};
 }
@@ -73,7 +67,7 @@ std::vector<Announcement> AnnouncePlan::take_due(TimePoint now) {
   while (running_ && burst_frames_ < kFramesPerBurst) {
     begin_due_passes(now);
     if (!round_pass_.is_done()) {
-      due.push_back(round_frame(round_pass_.next++));
+      due.push_back(round_frames_[round_pass_.next++]);
     } else if (!probe_pass_.is_done()) {
       due.push_back({.kind = AnnouncementKind::Probe, .address = addresses_[probe_pass_.next++]});
     } else {
@@ -91,8 +85,21 @@ std::optional<TimePoint> AnnouncePlan::next_deadline() const {
   return round_at ? std::min(*round_at, probe_at_) : probe_at_;
 }
 
+void AnnouncePlan::set_addresses(std::vector<IpAddress> addresses) {
+  addresses_ = std::move(addresses);
+  round_frames_.clear();
+  for (const IpAddress& address : addresses_) {
+    if (address.is_v4()) {
+      round_frames_.push_back({.kind = AnnouncementKind::GarpRequest, .address = address});
+      round_frames_.push_back({.kind = AnnouncementKind::GarpReply, .address = address});
+    } else {
+      round_frames_.push_back({.kind = AnnouncementKind::UnsolicitedNa, .address = address});
+    }
+  }
+}
+
 void AnnouncePlan::begin_round_pass() {
-  round_pass_ = {.next = 0, .frames = kFormsPerRound * addresses_.size()};
+  round_pass_ = {.next = 0, .frames = round_frames_.size()};
 }
 
 void AnnouncePlan::begin_due_passes(TimePoint now) {
@@ -116,12 +123,6 @@ std::optional<TimePoint> AnnouncePlan::next_round_at() const {
   if (round_ < kAnnounceOffsets.size()) return std::max(earliest, rounds_from_ + kAnnounceOffsets[round_]);
   if (refresh_ <= Duration::zero()) return std::nullopt;
   return std::max(earliest, last_round_ + refresh_);
-}
-
-Announcement AnnouncePlan::round_frame(std::size_t index) const {
-  const bool is_request = index % kFormsPerRound == 0;
-  return {.kind = is_request ? AnnouncementKind::GarpRequest : AnnouncementKind::GarpReply,
-          .address = addresses_[index / kFormsPerRound]};
 }
 
 }  // namespace vipward

@@ -1,6 +1,7 @@
 // When to tell the neighbours where the addresses are, and to ask whether another host claims them. Pure: the
 // Announcer asks it, sends what it says and arms one timer. From start() on: rounds at 0, 10, 100 and 1000
-// ms, then one every `refresh`; a round is both forms for every address. Probes once a second.
+// ms, then one every `refresh`; a round is both forms of a gratuitous ARP for an IPv4 address, one
+// unsolicited advertisement for an IPv6 one. Probes once a second.
 #pragma once
 
 #include <array>
@@ -16,8 +17,11 @@
 
 namespace vipward {
 
-enum class AnnouncementKind : std::uint8_t { GarpRequest, GarpReply, Probe };
-inline constexpr std::array<std::string_view, 3> kAnnouncementKinds{"garp_request", "garp_reply", "probe"};
+// New ones at the end: counters by kind go from one version to the next by their place
+// (lb/guardian/heritage).
+enum class AnnouncementKind : std::uint8_t { GarpRequest, GarpReply, Probe, UnsolicitedNa };
+inline constexpr std::array<std::string_view, 4> kAnnouncementKinds{"garp_request", "garp_reply", "probe",
+                                                                    "unsolicited_na"};
 constexpr std::string_view to_string(AnnouncementKind kind) {
   return kAnnouncementKinds[static_cast<std::size_t>(kind)];
 }
@@ -33,15 +37,17 @@ inline constexpr std::array<std::chrono::milliseconds, 4> kAnnounceOffsets{
     std::chrono::milliseconds{0}, std::chrono::milliseconds{10}, std::chrono::milliseconds{100},
     std::chrono::milliseconds{1000}};
 inline constexpr std::chrono::seconds kProbePeriod{1};
-// Switches that inspect ARP and kernels' receive queues drop long bursts: 16 addresses go at once, 100 within
-// 35 ms.
+// Switches that inspect ARP and kernels' receive queues drop long bursts: 16 IPv4 addresses go at once, 100
+// within 35 ms.
 inline constexpr std::size_t kFramesPerBurst = 32;
 inline constexpr std::chrono::milliseconds kBurstPeriod{5};
 // Rounds never follow each other faster than this, however often restart() is called; while restarts keep
 // coming within kRestartCalm of each other the distance doubles, up to the longest.
 inline constexpr std::chrono::milliseconds kShortestRoundGap{10};
 inline constexpr std::chrono::milliseconds kLongestRoundGap{1000};
-inline constexpr std::chrono::milliseconds kRestartCalm{1000};
+// Clearly less than kProbePeriod: a holder that answers every probe is no storm, and over IPv6 each answer,
+// to all nodes, turns the neighbours to it until we are heard again.
+inline constexpr std::chrono::milliseconds kRestartCalm{800};
 
 // Everything that an AnnouncePlan knows beside its addresses; names as there.
 struct AnnounceMemory {
@@ -79,21 +85,22 @@ class AnnouncePlan {
   std::optional<TimePoint> next_deadline() const;
 
  private:
-  // One pass over all addresses, some frames of each.
+  // One pass over all frames of a kind.
   struct Pass {
     std::size_t next = 0;  // index of the next frame
     std::size_t frames = 0;
     bool is_done() const { return next == frames; }
   };
 
+  void set_addresses(std::vector<IpAddress> addresses);
   void begin_round_pass();
   void begin_due_passes(TimePoint now);
   std::optional<TimePoint> next_round_at() const;
-  Announcement round_frame(std::size_t index) const;
 
   Duration refresh_;
   bool running_ = false;
   std::vector<IpAddress> addresses_;
+  std::vector<Announcement> round_frames_;  // of all of them
 
   TimePoint rounds_from_{};  // offset 0 of the running sequence
   std::size_t round_ = 0;    // the next one of the sequence

@@ -1,6 +1,9 @@
 // Tells the neighbours where the VIPs are and sees who else claims them: an AnnouncePlan's frames on the
-// wire, and ARP frames of others that name a VIP as their own address (RFC 5227, section 2.4). Owner: the
-// driver of the VIP; the guardian's loop. Never blocks, throws nothing after it is made.
+// wire, and what others say of a VIP: ARP frames that name it as their own address (RFC 5227, section 2.4)
+// and neighbour advertisements for it. Owner: the driver of the VIP; the guardian's loop. Never blocks,
+// throws nothing after it is made. What others say reaches this host's kernel too, and does no harm there: a
+// VIP is set with NODAD, so that it is never tentative, and of any other address of its own Linux takes an
+// advertisement for a mistake and logs it (ndisc_recv_na).
 #pragma once
 
 #include <array>
@@ -14,6 +17,7 @@
 #include "lb/net/packet_socket.h"
 #include "lb/vip/announce_plan.h"
 #include "lb/vip/arp.h"
+#include "lb/vip/ndisc.h"
 
 namespace vipward {
 
@@ -21,19 +25,22 @@ namespace vipward {
 struct ForeignClaim {
   IpAddress address;
   MacAddress mac{};
-  ArpOperation operation = ArpOperation::Request;
+  std::optional<ArpOperation> operation;  // nullopt: by a neighbour advertisement, solicited or not
   bool operator==(const ForeignClaim&) const = default;
 };
 
 class Announcer {
  public:
-  // `addresses`: the VIPs, IPv4, at most 64. Needs CAP_NET_RAW. Start-up: throws std::system_error.
+  // `addresses`: the VIPs, at most 64. Needs CAP_NET_RAW. Start-up: throws std::system_error.
   Announcer(std::vector<IpAddress> addresses, Duration refresh);
 
-  // The same for life; see PacketSocket::fd.
-  int fd() const { return socket_.fd(); }
+  // ARP's, and that of neighbour discovery if there is an IPv6 address. The same for life; see
+  // PacketSocket::fd.
+  int fd() const { return arp_.fd(); }
+  std::optional<int> ndisc_fd() const { return ndisc_ ? std::optional(ndisc_->fd()) : std::nullopt; }
   // Follows the interface: call it again with what the name means now when that has changed, its MAC address
-  // too; nullptr: there is none. 0 or an errno.
+  // too; nullptr: there is none. 0 or an errno. Asks whether the interface forwards IPv6, in the network
+  // namespace of the calling thread.
   int attach(const Link* link);
 
   // The VIPs are on: the rounds begin. Nothing is sent before send_due().
@@ -52,7 +59,7 @@ class Announcer {
   std::optional<TimePoint> next_deadline() const { return plan_.next_deadline(); }
 
   // The claims that wait, each once, by others than the interfaces of `own`. Reads a bounded share: what is
-  // left leaves fd() readable.
+  // left leaves a descriptor readable.
   std::vector<ForeignClaim> drain(const LinkTable& own);
 
   // Frames sent so far, by AnnouncementKind.
@@ -62,9 +69,13 @@ class Announcer {
   int last_error() const { return last_error_; }
 
  private:
+  int send(const Announcement& announcement);
+
   std::vector<IpAddress> addresses_;
-  PacketSocket socket_;
+  PacketSocket arp_;
+  std::optional<PacketSocket> ndisc_;
   MacAddress mac_{};
+  bool is_router_ = false;
   AnnouncePlan plan_;
   std::array<std::uint64_t, kAnnouncementKinds.size()> sent_{};
   std::uint64_t failed_ = 0;

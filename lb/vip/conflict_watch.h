@@ -1,6 +1,6 @@
-// Other holders of the address that show themselves: hosts that claim it by ARP, routers that are active on
-// our VRID and no peers. Remembers the last one for a while, counts all, and keeps a stranger from filling
-// the log. Pure. Owner: the VirtualRouter.
+// Other holders of the address that show themselves: hosts that claim it by ARP or neighbour discovery,
+// routers that are active on our VRID and no peers. Remembers the last one for a while, counts all, and keeps
+// a stranger from filling the log. Pure. Owner: the VirtualRouter.
 #pragma once
 
 #include <cstdint>

@@ -80,6 +80,8 @@ VirtualRouter::VirtualRouter(Loop& loop, Log& log, const VipConfig& config, std:
       claims_poll_(loop, announcer_.fd(), [this](Poll::Ready ready) { wake_up(claims_poll_, ready); }),
       timer_(loop, [this] { turn(); }),
       farewell_(loop, [this] { say_farewell(); }) {
+  if (const auto fd = announcer_.ndisc_fd())
+    ndisc_claims_poll_.emplace(loop, *fd, [this](Poll::Ready ready) { wake_up(*ndisc_claims_poll_, ready); });
   if (inherited) {
     recall(inherited->memory);
     return;
@@ -107,6 +109,7 @@ void VirtualRouter::recall(const VipMemory& memory) {
 void VirtualRouter::watch() {
   running_ = true;
   for (Poll* poll : {&socket_poll_, &links_poll_, &claims_poll_}) poll->watch({.read = true});
+  if (ndisc_claims_poll_) ndisc_claims_poll_->watch({.read = true});
   if (own_links_.others().empty() && !is_multicast(config_)) {
     log_.warn("vip.peers names no other host, nobody takes over when this one fails");
   }

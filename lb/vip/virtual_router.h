@@ -157,6 +157,7 @@ class VirtualRouter {
   Poll socket_poll_;
   Poll links_poll_;
   Poll claims_poll_;
+  std::optional<Poll> ndisc_claims_poll_;
   Timer timer_;
   Timer farewell_;
 };

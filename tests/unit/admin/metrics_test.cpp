@@ -197,6 +197,7 @@ vipward_vip_conflicts_total{vrid="100"} 6
 # TYPE vipward_vip_announcements_total counter
 vipward_vip_announcements_total{vrid="100",kind="garp_request"} 8
 vipward_vip_announcements_total{vrid="100",kind="garp_reply"} 9
+vipward_vip_announcements_total{vrid="100",kind="unsolicited_na"} 10
 )");
 }
 

@@ -41,7 +41,7 @@ inline VipStatus sample_vip() {
           .rejected = {{"ttl", 3}, {"unknown_source", 1}},
           .restored = 5,
           .conflicts = 6,
-          .announcements = {{"garp_request", 8}, {"garp_reply", 9}}};
+          .announcements = {{"garp_request", 8}, {"garp_reply", 9}, {"unsolicited_na", 10}}};
 }
 
 // One service with one ready and one dead backend, about 2026-11-22T09:12:31Z.

@@ -98,6 +98,36 @@ TEST_CASE("every field comes back as it was") {
   CHECK_FALSE(std::get<Backends>(round_trip(Backends{false})).every_service_has_living);
 }
 
+TEST_CASE("a field that came later is not sent while it is zero: an older reader knows the rest") {
+  const Bytes older = encode(ToProxy(GuardianStatus{2, loop_lag(), vip_status(), 1, true})).bytes;
+  GuardianStatus status{2, loop_lag(), vip_status(), 1, true};
+  status.vip->unsolicited_nas = 13;
+  const Bytes newer = encode(ToProxy(std::move(status))).bytes;
+  CHECK(newer.size() == older.size() + sizeof(std::uint64_t));
+  CHECK(std::ranges::equal(older, std::span(newer).first(older.size())));
+
+  const auto nas_of = [](const Bytes& bytes) {
+    const auto message = decode_to_proxy(bytes, {});
+    REQUIRE(message);
+    return std::get<GuardianStatus>(*message).vip.value().unsolicited_nas;
+  };
+  CHECK(nas_of(older) == 0);
+  CHECK(nas_of(newer) == 13);
+  check_round_trip(ToProxy(status_with_later_fields()));
+  // In one form alone: half of it, a zero and a second one are no message.
+  for (const std::size_t more : {1, 7, 8, 9}) {
+    Bytes odd = older;
+    odd.resize(older.size() + more);
+    CHECK_FALSE(decode_to_proxy(odd, {}));
+    odd = newer;
+    odd.resize(newer.size() + more);
+    CHECK_FALSE(decode_to_proxy(odd, {}));
+  }
+  Bytes without_vip = encode(ToProxy(GuardianStatus{})).bytes;
+  without_vip.resize(without_vip.size() + 8, 1);
+  CHECK_FALSE(decode_to_proxy(without_vip, {}));
+}
+
 TEST_CASE("descriptors come back in the order of the message") {
   CheckFiles files{1, {}};
   files.files.push_back({CheckFileKind::Key, some_fd()});

@@ -60,6 +60,13 @@ inline HistogramSnapshot loop_lag() {
   return histogram.snapshot();
 }
 
+// With what its version got after its beginnings.
+inline channel::GuardianStatus status_with_later_fields() {
+  channel::GuardianStatus status{2, loop_lag(), vip_status(), 1'795'338'751'123, false};
+  status.vip->unsolicited_nas = 13;
+  return status;
+}
+
 inline std::vector<channel::ToProxy> messages_to_proxy() {
   std::vector<channel::ToProxy> all;
   all.emplace_back(channel::Setup{7,

@@ -142,6 +142,19 @@ TEST_CASE("fields that a reader does not know are skipped, those that it misses 
   CHECK_FALSE(std::get<Heritage>(read).drains);
 }
 
+TEST_CASE("counters of an older version are the first ones, the rest begins at zero; more are refused") {
+  const auto read = parse_heritage(R"({"version": 2, "vip": {"counters": {"announcements": [7, 8, 9]}}})");
+  REQUIRE(std::holds_alternative<Heritage>(read));
+  CHECK(std::get<Heritage>(read).vip.value().counters.announcements ==
+        std::array<std::uint64_t, 4>{7, 8, 9, 0});
+  for (const auto* counters : {"[1, 2, 3, 4, 5]", "7", R"([1, "2"])", R"({"0": 1})"}) {
+    CAPTURE(counters);
+    const std::string text =
+        R"({"version": 2, "vip": {"counters": {"announcements": )" + std::string(counters) + "}}}";
+    CHECK(std::holds_alternative<std::string>(parse_heritage(text)));
+  }
+}
+
 TEST_CASE("another form, or no state at all, is refused with the reason") {
   const auto refusal_of = [](std::string_view text) {
     const auto read = parse_heritage(text);

@@ -18,6 +18,21 @@ std::vector<IpAddress> addresses(int count) {
   return result;
 }
 
+std::vector<IpAddress> addresses_v6(int count) {
+  std::vector<IpAddress> result;
+  for (int i = 1; i <= count; ++i) result.push_back(IpAddress::parse("fd00::" + std::to_string(i)).value());
+  return result;
+}
+
+std::vector<IpAddress> mixed(int count) {
+  std::vector<IpAddress> result;
+  for (int i = 0; i < count; ++i) {
+    result.push_back(addresses(count)[static_cast<std::size_t>(i)]);
+    result.push_back(addresses_v6(count)[static_cast<std::size_t>(i)]);
+  }
+  return result;
+}
+
 // A frame and when it went out, in milliseconds after kStart.
 struct Sent {
   std::int64_t at_ms;
@@ -71,6 +86,58 @@ TEST_CASE("a round tells every address, the request first") {
                                   {.kind = AnnouncementKind::GarpRequest, .address = both[1]},
                                   {.kind = AnnouncementKind::GarpReply, .address = both[1]}});
   CHECK(plan.take_due(kStart).empty());
+}
+
+TEST_CASE("of a mixed list an IPv4 address has both forms in a round and an IPv6 address one frame") {
+  AnnouncePlan plan(30s);
+  const auto list = mixed(2);
+  plan.start(kStart, list);
+  CHECK(plan.take_due(kStart) ==
+        std::vector<Announcement>{{.kind = AnnouncementKind::GarpRequest, .address = list[0]},
+                                  {.kind = AnnouncementKind::GarpReply, .address = list[0]},
+                                  {.kind = AnnouncementKind::UnsolicitedNa, .address = list[1]},
+                                  {.kind = AnnouncementKind::GarpRequest, .address = list[2]},
+                                  {.kind = AnnouncementKind::GarpReply, .address = list[2]},
+                                  {.kind = AnnouncementKind::UnsolicitedNa, .address = list[3]}});
+  CHECK(plan.take_due(kStart).empty());
+  const auto sent = run(plan, kStart + 31s);
+  const std::vector<std::int64_t> later{10, 10, 100, 100, 1000, 1000, 31000, 31000};
+  for (const auto kind :
+       {AnnouncementKind::GarpRequest, AnnouncementKind::GarpReply, AnnouncementKind::UnsolicitedNa}) {
+    CHECK(times(sent, kind) == later);
+  }
+}
+
+TEST_CASE("addresses of either family are asked for every second") {
+  AnnouncePlan plan(30s);
+  plan.start(kStart, mixed(1));
+  plan.take_due(kStart);
+  std::vector<IpAddress> asked;
+  for (const Sent& one : run(plan, kStart + 1s)) {
+    if (one.announcement.kind == AnnouncementKind::Probe) asked.push_back(one.announcement.address);
+  }
+  CHECK(asked == mixed(1));
+}
+
+TEST_CASE("IPv6 addresses alone are paced by their one frame each") {
+  AnnouncePlan plan(30s);
+  plan.start(kStart, addresses_v6(33));
+  CHECK(plan.take_due(kStart).size() == 32);
+  CHECK(plan.memory().in_round);
+  CHECK(plan.next_deadline() == kStart + 5ms);
+  CHECK(plan.take_due(kStart + 5ms).size() == 1);
+  CHECK_FALSE(plan.memory().in_round);
+  CHECK(plan.next_deadline() == kStart + 10ms);
+}
+
+TEST_CASE("a memory of one list goes on with another one, of other families") {
+  AnnouncePlan plain(30s);
+  plain.start(kStart, addresses(40));
+  plain.take_due(kStart);
+  AnnouncePlan other(30s);
+  other.go_on(plain.memory(), mixed(1));
+  CHECK(other.take_due(kStart + 1ms).size() == 3);
+  CHECK_FALSE(other.memory().in_round);
 }
 
 TEST_CASE("a probe for each address goes out every second while active") {
@@ -150,6 +217,22 @@ TEST_CASE("a storm of episodes slows down to a round a second, and is over once 
   CHECK(after.size() == 4);
   plan.restart(kStart + 20s);
   CHECK(times(run(plan, kStart + 20s), AnnouncementKind::GarpRequest) == std::vector<std::int64_t>{20000});
+}
+
+TEST_CASE("a holder that answers every probe is answered at once, every time") {
+  AnnouncePlan plan(30s);
+  plan.start(kStart, addresses_v6(1));
+  run(plan, kStart + 1500ms);
+  std::int64_t early_or_late = 5;
+  for (std::int64_t at = 2000; at < 30000; at += 1000) {
+    early_or_late = -early_or_late;
+    const TimePoint answer = kStart + std::chrono::milliseconds(at + early_or_late);
+    run(plan, answer);
+    plan.restart(answer);
+    CAPTURE(at);
+    CHECK(plan.next_deadline().value() <= answer);
+    CHECK(times(run(plan, answer + 200ms), AnnouncementKind::UnsolicitedNa).size() == 3);
+  }
 }
 
 TEST_CASE("who takes the addresses again right after losing them does not wait a second") {

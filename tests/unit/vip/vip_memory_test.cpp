@@ -13,14 +13,14 @@ TEST_CASE("counters of earlier images add up, each with its own") {
   earlier.transitions = {1, 2, 3, 4};
   earlier.advertisements_sent = 10;
   earlier.rejected.back() = 5;
-  earlier.announcements = {6, 7, 8};
+  earlier.announcements = {6, 7, 8, 9};
   earlier.restored = 1;
   VipCounters now;
   now.transitions = {0, 0, 1, 0};
   now.advertisements_sent = 1;
   now.advertisements_received = 2;
   now.rejected.front() = 3;
-  now.announcements = {1, 1, 1};
+  now.announcements = {1, 1, 1, 1};
   now.conflicts = 4;
   now.add(earlier);
   CHECK(now.transitions == std::array<std::uint64_t, 4>{1, 2, 4, 4});
@@ -28,7 +28,7 @@ TEST_CASE("counters of earlier images add up, each with its own") {
   CHECK(now.advertisements_received == 2);
   CHECK(now.rejected.front() == 3);
   CHECK(now.rejected.back() == 5);
-  CHECK(now.announcements == std::array<std::uint64_t, 3>{7, 8, 9});
+  CHECK(now.announcements == std::array<std::uint64_t, 4>{7, 8, 9, 10});
   CHECK(now.restored == 1);
   CHECK(now.conflicts == 4);
 }
