@@ -27,6 +27,7 @@ void Actions::merge(const Actions& later) {
   const VipState to = later.transition->to;
   const bool was_left = from == VipState::Active && to != VipState::Active;
   tell_release = was_left && (tell_release || later.tell_release);
+  tell_winner = was_left && (tell_winner || later.tell_winner);
   transition = Transition{.from = from, .to = to, .cause = later.transition->cause};
   if (from == to) transition.reset();
   // What an earlier event wanted to be sent holds only for as long as we are active.
@@ -262,6 +263,7 @@ void Instance::answer(TimePoint now, Actions& actions) {
 void Instance::hear_while_active(TimePoint now, const HeardAdvertisement& heard, Actions& actions) {
   if (heard.priority != 0 && goes_first(heard)) {
     step_down(now, Cause::HigherPriority, actions);
+    actions.tell_winner = true;
     hear_while_listening(now, heard);
     return;
   }

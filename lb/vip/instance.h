@@ -99,8 +99,12 @@ struct Transition {
 struct Actions {
   std::optional<Transition> transition;  // from Active: addresses off; to Active: addresses on
   bool tell_release = false;  // from Active: send priority 0. Not after a stall or when another one won
-  bool advertise = false;     // send an advertisement now
-  bool announce = false;      // start the gratuitous ARPs over
+  // From Active, to one that goes first: send kReluctantPriority, to which nobody yields. It may not have
+  // heard us at all, and has to tell those neighbours that believed us where the addresses are. keepalived
+  // knows it as vrrp_higher_prio_send_advert.
+  bool tell_winner = false;
+  bool advertise = false;  // send an advertisement now
+  bool announce = false;   // start the gratuitous ARPs over
   bool operator==(const Actions&) const = default;
 
   // `later` came out of the next event of the same turn: what remains to be done after both.

@@ -285,6 +285,7 @@ void VirtualRouter::apply(TimePoint now, const Actions& actions) {
     const Transition& transition = *actions.transition;
     if (transition.from == VipState::Active) {
       give_up(now, transition, actions.tell_release);
+      if (actions.tell_winner) advertise(now, kReluctantPriority);
     } else if (transition.to == VipState::Active) {
       take(now, transition);
       return;  // advertised and announced there, with the times noted

@@ -118,14 +118,14 @@ class Owner {
       require(before == after);
     }
     const bool was_left = before == VipState::Active && after != VipState::Active;
-    require(!actions.tell_release || was_left);
+    require((!actions.tell_release && !actions.tell_winner) || was_left);
     require(after == VipState::Active || (!actions.advertise && !actions.announce));
     // A claim always says so.
     if (before != VipState::Active && after == VipState::Active) {
       require(actions.advertise && actions.announce);
     }
     // Nothing is said after a stall before a down interval was listened to.
-    if (stalls) require(was_left && !actions.tell_release);
+    if (stalls) require(was_left && !actions.tell_release && !actions.tell_winner);
     if (now_ < listen_until_ && before != VipState::Init) require(after != VipState::Active);
     require(instance_.is_contested() ? after == VipState::Active : true);
     require(instance_.learnt_interval() > Duration::zero());

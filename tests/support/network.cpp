@@ -189,6 +189,10 @@ void Host::add_address(const IpAddress& address) const {
   run_or_throw({"ip", "-n", namespace_name(), "address", "add", host_prefix(address), "dev", "eth0"});
 }
 
+void Host::set_hop_limit(unsigned limit) const {
+  state_->write_here("/proc/sys/net/ipv6/conf/eth0/hop_limit", std::to_string(limit));
+}
+
 std::string Host::neighbour(const IpAddress& address) const {
   std::istringstream words(
       run_or_throw({"ip", "-n", namespace_name(), "neighbour", "show", "to", address.to_string()}));

@@ -67,6 +67,8 @@ class Host {
   // alone.
   void remove_address(const IpAddress& address) const;
   void add_address(const IpAddress& address) const;
+  // The hop limit of IPv6 packets of programs that do not set one; the kernel's is 64.
+  void set_hop_limit(unsigned limit) const;
   // The MAC that packets to `address` would go to; empty: the neighbour cache knows none.
   std::string neighbour(const IpAddress& address) const;
   void forget_neighbour(const IpAddress& address) const;

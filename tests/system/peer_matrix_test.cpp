@@ -54,14 +54,9 @@ class RowRun {
     believe(strong_);
 
     const FrameTime before = FrameClock::now();
-    const auto stopped_at = std::chrono::steady_clock::now();
     if (!strong_.stop()) throw std::runtime_error("the stronger router does not end");
     await("the weaker router takes over what is let go", [&] { return is_only(weak_, strong_); });
-    const auto released = since(stopped_at);
-    const auto said = sniffer_.advertisements_of(lb1_, before);
-    if (std::ranges::none_of(said, &AdvertisementFrame::is_release)) {
-      throw std::runtime_error("no advertisement of priority 0 was seen");
-    }
+    const long released = from_release_to_claim(before);
     believe(weak_);
 
     strong_.start();
@@ -84,6 +79,18 @@ class RowRun {
   }
 
  private:
+  // From the first advertisement of priority 0 to the weaker router's first one, in ms.
+  long from_release_to_claim(FrameTime since) const {
+    const auto last_words = sniffer_.advertisements_of(lb1_, since);
+    const auto release = std::ranges::find_if(last_words, &AdvertisementFrame::is_release);
+    if (release == last_words.end()) throw std::runtime_error("no advertisement of priority 0 was seen");
+    std::vector<AdvertisementFrame> claims;
+    await("the weaker router advertises", [&] {
+      claims = sniffer_.advertisements_of(lb2_, release->time);
+      return !claims.empty();
+    });
+    return std::chrono::duration_cast<Millis>(claims.front().time - release->time).count();
+  }
   static long since(std::chrono::steady_clock::time_point moment) {
     return std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - moment).count();
   }

@@ -77,10 +77,11 @@ std::string VrrpRouter::vipward_config() const {
   text.backends = {{"nobody", host_.address(1).to_string()}};
   text.health_check = {{"protocol", "tcp"}};
   text.top = Daemon::top_keys(folder_);
-  std::string vip =
-      "{virtual_router_id: " + std::to_string(kVrid) + ", priority: " + std::to_string(priority_) +
-      ", failback: immediately, startup_delay: 0s, version: " + std::to_string(speech_.version) +
-      ", advertise_interval: " + std::to_string(speech_.interval().count()) + "ms";
+  std::string vip = "{virtual_router_id: " + std::to_string(kVrid) +
+                    ", priority: " + std::to_string(priority_) +
+                    ", failback: immediately, startup_delay: 0s, garp_refresh: 5s, version: " +
+                    std::to_string(speech_.version) +
+                    ", advertise_interval: " + std::to_string(speech_.interval().count()) + "ms";
   if (speech_.has_password) {
     vip += ", v2_password_file: " + folder_.file("password", std::string(kPassword) + "\n");
   }
@@ -129,6 +130,8 @@ void VrrpRouter::start() {
         host_.spawn({Daemon::binary(), "run", "-c", folder_.file("vipward.yaml", vipward_config())}));
     return;
   }
+  // Over IPv6 it sends unicast with the interface's default.
+  if (speech_.is_over_ipv6() && !speech_.is_multicast) host_.set_hop_limit(255);
   process_.emplace(host_.spawn({"keepalived", "--dont-fork", "--log-console", "--log-detail", "--vrrp",
                                 "--use-file", folder_.file("keepalived.conf", keepalived_config()), "--pid",
                                 folder_.file("keepalived.pid"), "--vrrp_pid", folder_.file("vrrp.pid")}));

@@ -110,9 +110,7 @@ TEST_CASE("a peer that is no longer configured is heard no more, its successor i
   bench.config.peers = {ip("10.77.0.250")};
   bench.come_back(std::move(left));
   bench.say(200);
-  CHECK(bench.run_until([&] {
-    return bench.router->report().counters.rejected.at(kUnknownPeer) == 1;
-  }));
+  CHECK(bench.run_until([&] { return bench.router->report().counters.rejected.at(kUnknownPeer) == 1; }));
   CHECK(bench.router->state() == VipState::Active);
   left = bench.leave();
   bench.config.peers = {bench.peer.address()};
@@ -160,9 +158,10 @@ TEST_CASE("what a configuration asks for and this host cannot follow is refused 
   }
   SUBCASE("peers of which none is this host") {
     next.peers = {ip("10.77.0.250"), ip("10.77.0.251")};
-    CHECK(bench.router->refusal_of(next) ==
-          "vip.peers: none of them is an address of this host, allowed: the addresses of all hosts, or of two "
-          "the other one alone");
+    CHECK(
+        bench.router->refusal_of(next) ==
+        "vip.peers: none of them is an address of this host, allowed: the addresses of all hosts, or of two "
+        "the other one alone");
   }
   SUBCASE("but nothing when there is no interface now: it would be no worse off") {
     run_ok(bench.holder, {"ip", "link", "set", "eth0", "down"});

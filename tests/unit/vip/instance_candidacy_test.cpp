@@ -75,7 +75,7 @@ TEST_CASE("a reluctant holder says so, and any other one goes first") {
   CHECK(driver.instance.advertised_priority() == 100);
   driver.run(kTaken + 1025ms);
   CHECK(driver.instance.advertised_priority() == kReluctantPriority);
-  CHECK(driver.hear(kTaken + 1030ms, 50, kLowPeer) == "active>fault higher_priority");
+  CHECK(driver.hear(kTaken + 1030ms, 50, kLowPeer) == "active>fault higher_priority tell_winner");
 }
 
 TEST_CASE("two reluctant holders: the higher address stays") {
@@ -83,7 +83,7 @@ TEST_CASE("two reluctant holders: the higher address stays") {
   driver.candidacy(kTaken, Candidacy::LastResort);
   driver.run(kTaken + 975ms);
   CHECK(driver.hear(kTaken + 1000ms, kReluctantPriority, kLowPeer) == "advertise announce");
-  CHECK(driver.hear(kTaken + 1010ms, kReluctantPriority, kPeer) == "active>fault higher_priority");
+  CHECK(driver.hear(kTaken + 1010ms, kReluctantPriority, kPeer) == "active>fault higher_priority tell_winner");
 }
 
 TEST_CASE("a reluctant holder whose candidacy is back says so at once, one without candidacy releases") {

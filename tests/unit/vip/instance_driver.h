@@ -46,6 +46,7 @@ inline std::string words(const Actions& actions) {
     add(to_string(actions.transition->cause));
   }
   if (actions.tell_release) add("release");
+  if (actions.tell_winner) add("tell_winner");
   if (actions.advertise) add("advertise");
   if (actions.announce) add("announce");
   return text.empty() ? "-" : text;

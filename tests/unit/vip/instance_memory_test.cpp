@@ -57,7 +57,7 @@ TEST_CASE("what came in meanwhile is heard before the active one advertises") {
   Driver driver = active_driver();
   const Duration then = driver.deadline();
   go_on(driver, then, settings());
-  CHECK(driver.hear(then, 200) == "active>backup higher_priority");
+  CHECK(driver.hear(then, 200) == "active>backup higher_priority tell_winner");
   CHECK(driver.time(then) == "-");
 }
 

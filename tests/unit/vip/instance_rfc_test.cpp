@@ -110,19 +110,19 @@ TEST_CASE("Active, priority 0 heard: advertises at once, the timer begins anew")
 
 TEST_CASE("Active, higher priority heard: backup, its interval is learnt, the timer set from it") {
   Driver driver = active_driver(rfc(Failback::Never));
-  CHECK(driver.hear(kStartDown + 50ms, 101, kLowPeer, 1s) == "active>backup higher_priority");
+  CHECK(driver.hear(kStartDown + 50ms, 101, kLowPeer, 1s) == "active>backup higher_priority tell_winner");
   CHECK(driver.instance.learnt_interval() == 1s);
   CHECK(driver.deadline() == kStartDown + 50ms + 3s + skew(100, 1s));
 }
 
 TEST_CASE("Active, equal priority from a higher address heard: backup") {
   Driver driver = active_driver(rfc(Failback::Never));
-  CHECK(driver.hear(kStartDown + 50ms, 100, kPeer) == "active>backup higher_priority");
+  CHECK(driver.hear(kStartDown + 50ms, 100, kPeer) == "active>backup higher_priority tell_winner");
   // As unsigned numbers in network order, not as text: .10 is higher than .9.
   InstanceSettings nine = rfc(Failback::Never);
   nine.own = ip("10.0.0.9");
   Driver other = active_driver(nine);
-  CHECK(other.hear(kStartDown + 50ms, 100, ip("10.0.0.10")) == "active>backup higher_priority");
+  CHECK(other.hear(kStartDown + 50ms, 100, ip("10.0.0.10")) == "active>backup higher_priority tell_winner");
 }
 
 TEST_CASE("Active, lower priority, or equal from a lower address, heard: stays, advertises at once") {

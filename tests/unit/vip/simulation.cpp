@@ -74,6 +74,7 @@ void Simulation::apply(std::size_t index, const Actions& actions) {
     send(index, 0);
     send(index, 0);
   }
+  if (actions.tell_winner) send(index, kReluctantPriority);
   if (actions.advertise) {
     host.sent.push_back(now_);
     send(index, host.instance.advertised_priority());
