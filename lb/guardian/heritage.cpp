@@ -54,6 +54,24 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Heritage, version, executable_pa
                                                 refusing_on_vips, control, operator_commands, vip,
                                                 vrrp_socket)
 
+namespace {
+
+// Only what a histogram measured has fractions; anywhere else they are not ours, and the library would cast
+// them to whole numbers that do not hold them.
+bool may_have_fractions(std::string_view key) {
+  return key == "bounds" || key == "sum";
+}
+bool has_stray_fraction(const nlohmann::json& json) {
+  if (json.is_number_float()) return true;
+  if (!json.is_structured()) return false;
+  for (const auto& [key, value] : json.items()) {
+    if (!may_have_fractions(key) && has_stray_fraction(value)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 // Texts that came from outside (names of files) may be no UTF-8: they are kept readable.
 std::string to_text(const Heritage& heritage) {
   return nlohmann::json(heritage).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -62,6 +80,7 @@ std::string to_text(const Heritage& heritage) {
 std::variant<Heritage, std::string> parse_heritage(std::string_view text) {
   try {
     const auto json = nlohmann::json::parse(text);
+    if (has_stray_fraction(json)) throw std::invalid_argument("a fraction where there is none");
     const int version = json.at("version").get<int>();
     if (version != kHeritageVersion) {
       return "the running version leaves its state in form " + std::to_string(version) +

@@ -167,6 +167,8 @@ TEST_CASE("another form, or no state at all, is refused with the reason") {
   CHECK(refusal_of("").starts_with(unreadable));
   CHECK(refusal_of("{}").starts_with(unreadable));
   CHECK(refusal_of(R"({"version": "2"})").starts_with(unreadable));
+  CHECK(refusal_of(R"({"version": 2, "supervisor": {"deaths": [1e300]}})") ==
+        unreadable + "a fraction where there is none");
   CHECK(refusal_of(R"({"version": 2, "listeners": [{"address": "nowhere"}]})") ==
         unreadable + "not an address with a port");
 }

@@ -35,6 +35,15 @@ TEST_CASE("the first down interval is the RFC's, and a quarter of an interval fo
   }
 }
 
+TEST_CASE("version 2 counts its skew in seconds, whatever the interval") {
+  CHECK(rfc_skew(SkewRule::Version2, 128, 3s) == 500ms);
+  CHECK(rfc_skew(SkewRule::Rfc, 128, 3s) == 1500ms);
+  CHECK(down_interval(SkewRule::Version2, 128, 3s) == 9500ms);
+  CHECK(release_skew(SkewRule::Version2, 128, 3s) == 500ms);
+  CHECK(release_skew(SkewRule::SinglePeer, 128, 3s) == 0ms);
+  CHECK(start_down_interval(SkewRule::Version2, 128, 3s, kOwn, {}) == 9500ms);
+}
+
 TEST_CASE("with one unicast peer the skew is a quarter of the interval, at least 5 ms") {
   CHECK(down_interval(SkewRule::SinglePeer, 100, 100ms) == 325ms);
   CHECK(down_interval(SkewRule::SinglePeer, 1, 1s) == 3250ms);
