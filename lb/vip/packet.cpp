@@ -106,6 +106,8 @@ std::variant<DecodedAdvertisement, VrrpRejectReason> decode(const VrrpDatagram& 
   if (datagram.destination.is_v4() != is_v4) return VrrpRejectReason::AddressFamily;
   Bytes message = datagram.message;
   if (message.size() < kHeaderLength) return VrrpRejectReason::Length;
+  // Before all that depends on the version: both have it there, and CARP its own number.
+  if (message[1] != dialect.vrid) return VrrpRejectReason::Vrid;
   if (datagram.ttl != kVrrpTtl) return VrrpRejectReason::Ttl;
   if (message[0] >> 4 != static_cast<int>(dialect.version)) return VrrpRejectReason::Version;
   if ((message[0] & 0x0f) != kTypeAdvertisement) return VrrpRejectReason::Type;
@@ -119,7 +121,6 @@ std::variant<DecodedAdvertisement, VrrpRejectReason> decode(const VrrpDatagram& 
   message = message.first(length);
   const auto form = checksum_form_of(datagram, message, dialect.version);
   if (!form) return VrrpRejectReason::Checksum;
-  if (message[1] != dialect.vrid) return VrrpRejectReason::Vrid;
   if (dialect.version == VrrpVersion::V2) {
     if (const auto reason = check_version2(message, dialect)) return *reason;
   }

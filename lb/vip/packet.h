@@ -24,8 +24,9 @@ inline constexpr std::uint8_t kVrrpTtl = 255;
 // The 12 bits of version 3's field: 10 ms to 40.95 s.
 inline constexpr std::uint16_t kMaxCentiseconds = 4095;
 
-// Why a packet was not heard: the metric label. In the order of the checks, but for UnknownPeer, which is the
-// socket owner's, who knows the peers. New ones go to the end: their counters are inherited by place.
+// Why a packet was not heard: the metric label. In the order of the checks, but for Vrid, which is asked as
+// soon as there are eight bytes, whatever else may be wrong, and UnknownPeer, which is the socket owner's,
+// who knows the peers. New ones go to the end: their counters are inherited by place.
 enum class VrrpRejectReason : std::uint8_t {
   AddressFamily,  // not a datagram of protocol 112 of the instance's family
   Length,         // shorter than its headers, or than the addresses it counts

@@ -166,13 +166,27 @@ TEST_CASE("each mistake has its reason") {
 }
 
 TEST_CASE("the checks have an order: a packet with several mistakes gets the first reason") {
-  CHECK(outcome(hex("45c0002000010000fe70d035 0a630002 e0000012 22 33 96 00 0000 0000 0a630064"), 1) ==
-        "ttl");
-  CHECK(outcome(hex(kHeader + "22 33 96 00 0000 0000 0a630064"), 1) == "version");
-  CHECK(outcome(hex(kHeader + "32 33 96 00 0000 0000 0a630064"), 1) == "type");
-  CHECK(outcome(hex(kHeader + "31 33 96 00 0000 0000 0a630064"), 1) == "count");
-  CHECK(outcome(hex(kHeader + "31 33 96 01 0000 0000 0a630064"), 1) == "interval");
-  CHECK(outcome(hex(kHeader + "31 33 96 01 0064 0000 0a630064"), 1) == "checksum");
+  const std::string routed = "45c0002000010000fe70d035 0a630002 e0000012";
+  CHECK(outcome(hex(routed + "22 33 96 00 0000 0000 0a630064"), 1) == "vrid");
+  CHECK(outcome(hex(routed + "22 33 96 00 0000 0000 0a630064")) == "ttl");
+  CHECK(outcome(hex(kHeader + "22 33 96 00 0000 0000 0a630064")) == "version");
+  CHECK(outcome(hex(kHeader + "32 33 96 00 0000 0000 0a630064")) == "type");
+  CHECK(outcome(hex(kHeader + "31 33 96 00 0000 0000 0a630064")) == "count");
+  CHECK(outcome(hex(kHeader + "31 33 96 01 0000 0000 0a630064")) == "interval");
+  CHECK(outcome(hex(kHeader + "31 33 96 01 0064 0000 0a630064")) == "checksum");
+}
+
+TEST_CASE("a packet of another virtual router is told by its number alone, in either version and of CARP") {
+  const auto v3 = hex(kHeader + kMessage);
+  const auto v2 =
+      hex("45c0002800010000ff70d02d 0a630002 e0000012"
+          "21 33 96 01 00 01 3e03 0a630064 0000000000000000");
+  const auto carp =
+      hex("45c0003800010000ff70d01d 0a630002 e0000012 21 33 00 07 00 01 0000"
+          "0000000000000000 0000000000000000000000000000000000000000");
+  for (const auto& bytes : {v3, v2, carp}) CHECK(outcome(bytes, version3(52)) == "vrid");
+  for (const auto& bytes : {v3, v2}) CHECK(outcome(bytes, version2(52)) == "vrid");
+  CHECK(outcome(hex("45c0001b00010000ff70d035 0a630002 e0000012 31 34 96 01 0064 42")) == "length");
 }
 
 TEST_CASE("padding after the IP total length is left out") {
