@@ -1,14 +1,8 @@
 #include "lb/vip/v2_password.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <system_error>
 
-#include "lb/net/fd.h"
+#include "config/file_text.h"
 
 namespace vipward {
 
@@ -29,12 +23,9 @@ std::variant<VrrpPassword, std::string> parse_v2_password(std::string_view text)
 }
 
 std::variant<VrrpPassword, std::string> read_v2_password(const std::string& path) {
-  // It may be a link, as secrets often are; a pipe must not hold us.
-  const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  std::array<char, 64> text{};  // what is longer is wrong anyway
-  const ssize_t size = fd ? read(fd.get(), text.data(), text.size()) : -1;
-  if (size < 0) return "vip.v2_password_file: " + path + ": " + std::generic_category().message(errno);
-  auto password = parse_v2_password({text.data(), static_cast<std::size_t>(size)});
+  const config::FileText file = config::read_file_text(path);
+  if (!file.text) return "vip.v2_password_file: " + path + ": " + file.error;
+  auto password = parse_v2_password(*file.text);
   if (const auto* problem = std::get_if<std::string>(&password)) {
     return "vip.v2_password_file: " + path + " " + *problem;
   }
