@@ -90,8 +90,8 @@ Daemon::~Daemon() {
   std::erase(living_daemons(), this);
 }
 
-HttpResponse Daemon::admin(const std::string& path) const {
-  return host_.call([&] { return http_get({.address = *SocketAddress::parse(kAdminAddress)}, path); });
+HttpResponse Daemon::admin_of(const Host& host, const std::string& path) {
+  return host.call([&] { return http_get({.address = *SocketAddress::parse(kAdminAddress)}, path); });
 }
 
 MetricsText Daemon::metrics() const {

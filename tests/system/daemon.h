@@ -40,12 +40,14 @@ class Daemon {
   static const std::string& binary();
   // Where every test has them; `config` says so.
   static ConfigText::Keys top_keys(const TempDir& folder);
+  // Of the one that runs in `host` with them. Any thread.
+  static HttpResponse admin_of(const Host& host, const std::string& path);
 
   Process& process() { return process_; }
   pid_t pid() const { return process_.pid(); }
   std::string log() const { return process_.standard_error(); }
   // Of the admin address, plain HTTP.
-  HttpResponse admin(const std::string& path) const;
+  HttpResponse admin(const std::string& path) const { return admin_of(host_, path); }
   MetricsText metrics() const;
   // `vipward status --json`; throws if that is not JSON.
   nlohmann::json status() const;

@@ -3,20 +3,24 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <utility>
-
-#include "tests/system/daemon.h"
 
 namespace vipward::test {
 namespace {
 
 // As captured from it; eight bytes fill the field.
 constexpr const char* kPassword = "s3cretpw";
-// 00-00-5E-00-02-64 as an interface's address: what vipward adds over IPv6, and keepalived has to be told.
-constexpr const char* kLinkLocalVip = "fe80::200:5eff:fe00:264";
 
-IpAddress ip(const char* text) {
+IpAddress ip(const std::string& text) {
   return *IpAddress::parse(text);
+}
+
+// 00-00-5E-00-02-VRID as an interface's address: what vipward adds over IPv6, and keepalived has to be told.
+IpAddress link_local_vip(unsigned vrid) {
+  char text[32];
+  std::snprintf(text, sizeof text, "fe80::200:5eff:fe00:2%02x", vrid);
+  return ip(text);
 }
 
 std::string prefixed(const IpAddress& address, bool host_alone) {
@@ -48,8 +52,8 @@ std::string Speech::to_string() const {
 }
 
 std::vector<IpAddress> Speech::vips() const {
-  const IpAddress v4 = ip("10.77.0.100");
-  const IpAddress v6 = ip("fd77::100");
+  const IpAddress v4 = ip("10.77.0." + std::to_string(vrid));
+  const IpAddress v6 = ip("fd77::" + std::to_string(vrid));
   switch (addressing) {
     case Addressing::Ipv4:
       return {v4};
@@ -77,7 +81,7 @@ std::string VrrpRouter::vipward_config() const {
   text.backends = {{"nobody", host_.address(1).to_string()}};
   text.health_check = {{"protocol", "tcp"}};
   text.top = Daemon::top_keys(folder_);
-  std::string vip = "{virtual_router_id: " + std::to_string(kVrid) +
+  std::string vip = "{virtual_router_id: " + std::to_string(speech_.vrid) +
                     ", priority: " + std::to_string(priority_) +
                     ", failback: immediately, startup_delay: 0s, garp_refresh: 5s, version: " +
                     std::to_string(speech_.version) +
@@ -96,14 +100,15 @@ std::string VrrpRouter::vipward_config() const {
 }
 
 std::string VrrpRouter::keepalived_config() const {
-  const bool is_version2 = speech_.version == 2;
+  const auto centiseconds = speech_.interval().count() / 10;
+  const std::string fraction = std::to_string(100 + centiseconds % 100).substr(1);
   // One option per line: keepalived reads no other form.
-  std::string text = "global_defs {\n  router_id " + host_.name() + "\n  vrrp_version " +
-                     std::to_string(speech_.version) +
-                     "\n  vrrp_garp_master_repeat 5\n  vrrp_garp_master_delay 5\n}\n"
-                     "vrrp_instance VI_1 {\n  state BACKUP\n  interface eth0\n  virtual_router_id " +
-                     std::to_string(kVrid) + "\n  priority " + std::to_string(priority_) + "\n  advert_int " +
-                     (is_version2 ? "1" : "0.1") + "\n";
+  std::string text =
+      "global_defs {\n  router_id " + host_.name() + "\n  vrrp_version " + std::to_string(speech_.version) +
+      "\n  vrrp_garp_master_repeat 5\n  vrrp_garp_master_delay 5\n}\n"
+      "vrrp_instance VI_1 {\n  state BACKUP\n  interface eth0\n  virtual_router_id " +
+      std::to_string(speech_.vrid) + "\n  priority " + std::to_string(priority_) + "\n  advert_int " +
+      std::to_string(centiseconds / 100) + (speech_.version == 2 ? "" : "." + fraction) + "\n";
   if (speech_.has_password) {
     text += std::string("  authentication {\n    auth_type PASS\n    auth_pass ") + kPassword + "\n  }\n";
   }
@@ -116,7 +121,7 @@ std::string VrrpRouter::keepalived_config() const {
   }
   const std::vector<IpAddress> vips = speech_.vips();
   text += "  virtual_ipaddress {\n";
-  if (speech_.is_over_ipv6()) text += std::string("    ") + kLinkLocalVip + "/64\n";
+  if (speech_.is_over_ipv6()) text += "    " + link_local_vip(speech_.vrid).to_string() + "/64\n";
   text += "    " + prefixed(vips.front(), true) + "\n  }\n";
   if (vips.size() > 1)
     text += "  virtual_ipaddress_excluded {\n    " + prefixed(vips.back(), true) + "\n  }\n";
@@ -142,8 +147,13 @@ bool VrrpRouter::stop() {
   return process_->wait(Millis{10000}).has_value();
 }
 
+std::optional<double> VrrpRouter::metric(std::string_view name, MetricsText::Labels labels) const {
+  const HttpResponse response = Daemon::admin_of(host_, "/metrics");
+  return response.is_ok() ? MetricsText(response.body).value(name, labels) : std::nullopt;
+}
+
 bool VrrpRouter::holds_all() const {
-  if (speech_.is_over_ipv6() && !host_.has_address(ip(kLinkLocalVip))) return false;
+  if (speech_.is_over_ipv6() && !host_.has_address(link_local_vip(speech_.vrid))) return false;
   return std::ranges::all_of(speech_.vips(), [&](const IpAddress& one) { return host_.has_address(one); });
 }
 
