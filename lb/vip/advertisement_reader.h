@@ -1,11 +1,14 @@
 // Datagrams of the VRRP socket as advertisements of our peers: decoded, checked against the configuration,
-// counted; what is refused is said, once a minute per cause. Owner: the VirtualRouter; no socket and no clock
-// of its own.
+// counted; what is refused is explained, once a minute per cause. Owner: the VirtualRouter; no socket and no
+// clock of its own.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <set>
+#include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -28,11 +31,24 @@ class AdvertisementReader {
   // `foreign` hears of routers that are active on our VRID and no peers. Both outlive it.
   AdvertisementReader(Log& log, ConflictWatch& foreign, Settings settings);
 
-  // What a VrrpSocket gave. Nullopt: it is none of a peer's. `own`: what we send from, which a network may
-  // reflect.
+  // What we send from.
+  struct Own {
+    std::optional<IpAddress> source;
+    bool may_be_reflected = true;  // by the network: we are sending, or have been just now
+  };
+  // What a VrrpSocket gave. Nullopt: it is none of a peer's.
   std::optional<HeardAdvertisement> read(TimePoint now,
                                          const std::variant<VrrpDatagram, VrrpRejectReason>& received,
-                                         const std::optional<IpAddress>& own);
+                                         const Own& own);
+
+  // What is wrong with what a peer says, as long as it says so; empty: nothing. Of several the first: it is
+  // kept while its packets come, so that two who alternate do not make the status change with each.
+  const std::string& explanation() const { return explanation_; }
+  std::optional<TimePoint> next_deadline() const { return explained_until_; }
+  // The time has come to forget.
+  void expire(TimePoint now);
+  // The last packet of another host that has our VRID or an address of ours, understood or not.
+  const std::optional<TimePoint>& arrived_at() const { return arrived_at_; }
 
   std::uint64_t received() const { return received_; }
   // By VrrpRejectReason.
@@ -40,7 +56,11 @@ class AdvertisementReader {
 
  private:
   bool is_peer(const IpAddress& source) const;
-  void reject(TimePoint now, VrrpRejectReason reason, const std::string& source);
+  void hear_own_address(TimePoint now, const VrrpDatagram& datagram, const Own& own);
+  void reject(TimePoint now, VrrpRejectReason reason, const VrrpDatagram& datagram);
+  void explain(TimePoint now, std::string_view reason, const std::string& source,
+               const std::optional<std::string>& explanation);
+  void remember(TimePoint now, const std::string& explanation);
   void compare_addresses(TimePoint now, const Advertisement& advertisement, const IpAddress& source);
 
   Log& log_;
@@ -49,6 +69,10 @@ class AdvertisementReader {
   std::uint64_t received_ = 0;
   std::array<std::uint64_t, kVrrpRejectReasons.size()> rejected_{};
   SaidOnce said_;
+  std::set<IpAddress> other_vrids_;  // peers whose other VRID was said, which may be no mistake
+  std::string explanation_;
+  std::optional<TimePoint> explained_until_;
+  std::optional<TimePoint> arrived_at_;
 };
 
 }  // namespace vipward

@@ -14,8 +14,10 @@ void AdvertisementSender::send(TimePoint now, const IpAddress& own, std::uint8_t
   const Advertisement said{.priority = priority, .interval = interval, .addresses = settings_.addresses};
   for (const IpAddress& to : settings_.destinations) {
     const int error = socket_.send(own, to, encode(said, settings_.dialect, own, to));
-    if (error == 0) ++sent_;
-    if (error != 0 && said_.may_say(std::to_string(error), now)) {
+    if (error == 0) {
+      ++sent_;
+      last_sent_ = now;
+    } else if (said_.may_say(std::to_string(error), now)) {
       log_.warn("advertisement not sent",
                 {{"to", to.to_string()}, {"error", std::generic_category().message(error)}});
     }

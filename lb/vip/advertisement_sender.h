@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "lb/log/log.h"
@@ -26,12 +27,15 @@ class AdvertisementSender {
   void send(TimePoint now, const IpAddress& own, std::uint8_t priority, Duration interval);
   // Packets that left.
   std::uint64_t sent() const { return sent_; }
+  // When the last one did.
+  const std::optional<TimePoint>& last_sent() const { return last_sent_; }
 
  private:
   Log& log_;
   VrrpSocket& socket_;
   Settings settings_;
   std::uint64_t sent_ = 0;
+  std::optional<TimePoint> last_sent_;
   SaidOnce said_;
 };
 

@@ -27,6 +27,7 @@ class ConflictWatch {
   // `who`: a sentence about the holder, the same for the same one. True: it is worth a log line.
   bool observe(TimePoint now, const std::string& who) {
     ++count_;
+    if (!until_) since_ = now;
     until_ = now + kMemory;
     last_ = who;
     return said_.may_say(who, now);
@@ -34,6 +35,7 @@ class ConflictWatch {
   // Goes on where the other one stopped; count() begins anew.
   void go_on(const ConflictMemory& memory) {
     until_ = memory.until;
+    if (until_) since_ = *until_ - kMemory;
     last_ = memory.last;
   }
   ConflictMemory memory() const { return {.until = until_, .last = last_}; }
@@ -44,11 +46,14 @@ class ConflictWatch {
   // Packets and frames that showed one.
   std::uint64_t count() const { return count_; }
   bool is_under_way() const { return until_.has_value(); }
+  // When the one that is under way began, as far as is known.
+  TimePoint since() const { return since_; }
   const std::string& last() const { return last_; }
   std::optional<TimePoint> next_deadline() const { return until_; }
 
  private:
   std::uint64_t count_ = 0;
+  TimePoint since_{};
   std::optional<TimePoint> until_;
   std::string last_;
   SaidOnce said_;

@@ -7,6 +7,7 @@
 
 #include "config/difference.h"
 #include "config/vip_family.h"
+#include "lb/vip/diagnosis.h"
 #include "lb/vip/reason_text.h"
 #include "lb/vip/v2_password.h"
 #include "lb/vip/vip_settings.h"
@@ -36,6 +37,8 @@ std::optional<VrrpPassword> password_of(const VipConfig& config) {
 }
 
 constexpr unsigned kLinkLocalPrefix = 64;
+// A network that reflects our packets has done so by then.
+constexpr Duration kReflection = 1s;
 
 std::int64_t microseconds(Duration duration) {
   return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
@@ -108,6 +111,7 @@ void VirtualRouter::recall(const VipMemory& memory) {
 
 void VirtualRouter::watch() {
   running_ = true;
+  listening_since_ = loop_.now();
   for (Poll* poll : {&socket_poll_, &links_poll_, &claims_poll_}) poll->watch({.read = true});
   if (ndisc_claims_poll_) ndisc_claims_poll_->watch({.read = true});
   if (own_links_.others().empty() && !is_multicast(config_)) {
@@ -230,6 +234,7 @@ void VirtualRouter::turn(std::optional<Duration> pause) {
     changed_ = true;
   }
   foreign_.expire(now);
+  reader_.expire(now);
   claims_.look(now, links_.table());
   if (!is_late(now)) announcer_.send_due(now);
   arm(now);
@@ -237,7 +242,10 @@ void VirtualRouter::turn(std::optional<Duration> pause) {
 }
 
 void VirtualRouter::hear(TimePoint now, Actions& actions) {
-  const std::optional<IpAddress> own = own_links_.source(links_.table());
+  const auto& sent = sender_.last_sent();
+  const AdvertisementReader::Own own{
+      .source = own_links_.source(links_.table()),
+      .may_be_reflected = instance_.state() == VipState::Active || (sent && now - *sent < kReflection)};
   std::array<std::uint8_t, kDatagramBytes> buffer;
   for (int i = 0; i < kMostDatagrams; ++i) {
     const auto received = socket_.receive(buffer);
@@ -410,12 +418,20 @@ VipReport VirtualRouter::report() const {
   return report;
 }
 
+bool VirtualRouter::is_deaf() const {
+  const TimePoint last =
+      std::max({listening_since_, foreign_.since(), reader_.arrived_at().value_or(TimePoint())});
+  return instance_.state() == VipState::Active && foreign_.is_under_way() && reader_.explanation().empty() &&
+         loop_.now() - last > 4 * config_.advertise_interval;  // which no skew exceeds
+}
+
 std::string VirtualRouter::warning() const {
-  if (foreign_.is_under_way()) return foreign_.last();
-  if (instance_.is_contested()) {
-    return instance_.last_heard()->source.to_string() +
-           " is active as well: it does not hear this host, look for a packet filter that stops protocol 112";
-  }
+  const std::string& explanation = reader_.explanation();
+  const std::string cause = explanation.empty() ? "" : "; " + explanation;
+  if (is_deaf()) return foreign_.last() + explain_silence(family_of(config_), is_multicast(config_));
+  if (foreign_.is_under_way()) return foreign_.last() + cause;
+  if (instance_.is_contested()) return explain_contested(instance_.last_heard()->source) + cause;
+  if (!explanation.empty()) return explanation;
   if (wish_.candidacy == Candidacy::IfNobodyHeard) return wish_.why + ", no candidate until resume";
   if (keeping_.state_file_problem()) return *keeping_.state_file_problem();
   return "";
@@ -424,7 +440,7 @@ std::string VirtualRouter::warning() const {
 void VirtualRouter::arm(TimePoint now) {
   std::optional<TimePoint> next;
   for (const auto& at : {instance_.next_deadline(), links_.next_deadline(), keeping_.next_deadline(),
-                         announcer_.next_deadline(), foreign_.next_deadline()}) {
+                         announcer_.next_deadline(), foreign_.next_deadline(), reader_.next_deadline()}) {
     if (at && (!next || *at < *next)) next = at;
   }
   if (!next) return timer_.cancel();
@@ -434,7 +450,11 @@ void VirtualRouter::arm(TimePoint now) {
 
 void VirtualRouter::say(bool changed) {
   const bool contested = is_contested();
+  const bool deaf = is_deaf();
   if (std::exchange(was_contested_, contested) != contested) changed_ = true;
+  if (std::exchange(was_deaf_, deaf) != deaf) changed_ = true;
+  if (explained_ != reader_.explanation()) changed_ = true;
+  explained_ = reader_.explanation();
   if (std::exchange(changed_, false) || changed) hooks_.on_change();
 }
 

@@ -115,6 +115,8 @@ class VirtualRouter {
   void enter(const Transition& transition, std::span<const LogField> phases, std::string reason);
   void advertise(TimePoint now, std::uint8_t priority);
   bool is_contested() const { return instance_.is_contested() || foreign_.is_under_way(); }
+  // Another holder shows itself by its claims, and for a while nothing of VRRP has.
+  bool is_deaf() const;
   std::string warning() const;
   void arm(TimePoint now);
   void say(bool changed);
@@ -149,7 +151,10 @@ class VirtualRouter {
   bool vip_was_ours_ = false;  // when this life began
   TimePoint armed_for_{};      // what the timer was armed for last
   bool was_contested_ = false;
-  bool claim_heard_ = false;  // since the last change of our own state
+  bool was_deaf_ = false;
+  std::string explained_;        // by the reader, when the change was said last
+  TimePoint listening_since_{};  // of this object
+  bool claim_heard_ = false;     // since the last change of our own state
   TimePoint farewell_due_{};
   VipCounters counters_;  // of this image
   VipCounters earlier_;   // of those before

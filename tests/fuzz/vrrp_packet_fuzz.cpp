@@ -1,16 +1,20 @@
-// Whatever arrives on a raw socket: the decoder stays in bounds, and what it hears it would also send. The
-// ARP reader gets the same bytes.
+// Whatever arrives on a raw socket: the decoder stays in bounds, and what it hears it would also send; what
+// it refuses is explained in short. The ARP reader gets the same bytes.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <span>
+#include <vector>
 
 #include "lb/vip/arp.h"
+#include "lb/vip/diagnosis.h"
 #include "lb/vip/packet.h"
 
 namespace {
 
 using namespace vipward;
+
+constexpr std::size_t kLongestSentence = 400;
 
 void require(bool holds) {
   if (!holds) std::abort();
@@ -22,7 +26,14 @@ void read_advertisement(const VrrpDatagram& datagram, Dialect dialect) {
   // Version 2 hears one interval alone: the one that is there, so that more is reached.
   dialect.interval = std::chrono::seconds(datagram.message[5]);
   const auto result = decode(datagram, dialect);
-  if (std::holds_alternative<VrrpRejectReason>(result)) return;
+  if (const auto* reason = std::get_if<VrrpRejectReason>(&result)) {
+    const std::vector ours{*IpAddress::parse("10.99.0.100"), *IpAddress::parse("fd99::100")};
+    const auto text = explain_refusal(datagram, *reason, dialect, ours);
+    require(!text || (!text->empty() && text->size() < kLongestSentence));
+    dialect.vrid ^= 1;
+    explain_refusal(datagram, VrrpRejectReason::Vrid, dialect, ours);
+    return;
+  }
   const auto& heard = std::get<DecodedAdvertisement>(result);
   require(!heard.advertisement.addresses.empty() && heard.advertisement.interval > Duration::zero());
   Dialect other = dialect;

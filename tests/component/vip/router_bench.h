@@ -34,7 +34,7 @@ struct RouterBench : VipBench {
                              .on_giving_up = [] {},
                              .on_given_up = [this](bool) { ++given_up; },
                              .on_unconfigured = [this](const auto& gone) { unconfigured = gone; },
-                             .on_change = [] {}},
+                             .on_change = [this] { ++changes; }},
         std::move(inherited));
   }
   // Started, alone, and active.
@@ -136,6 +136,7 @@ struct RouterBench : VipBench {
   std::vector<Advertisement> heard;
   std::vector<IpAddress> unconfigured;
   int given_up = 0;
+  int changes = 0;  // of what the status says
 };
 
 }  // namespace vipward::test
