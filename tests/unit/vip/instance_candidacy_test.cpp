@@ -83,7 +83,8 @@ TEST_CASE("two reluctant holders: the higher address stays") {
   driver.candidacy(kTaken, Candidacy::LastResort);
   driver.run(kTaken + 975ms);
   CHECK(driver.hear(kTaken + 1000ms, kReluctantPriority, kLowPeer) == "advertise announce");
-  CHECK(driver.hear(kTaken + 1010ms, kReluctantPriority, kPeer) == "active>fault higher_priority tell_winner");
+  CHECK(driver.hear(kTaken + 1010ms, kReluctantPriority, kPeer) ==
+        "active>fault higher_priority tell_winner");
 }
 
 TEST_CASE("a reluctant holder whose candidacy is back says so at once, one without candidacy releases") {

@@ -38,7 +38,8 @@ TEST_CASE("a password's file is named when it cannot be used") {
   CHECK(std::get<std::string>(read_v2_password(file))
             .starts_with("vip.v2_password_file: " + file + " is longer"));
   CHECK(std::get<std::string>(read_v2_password(folder.file("missing"))) ==
-        "vip.v2_password_file: " + folder.file("missing") + ": cannot read the file: No such file or directory");
+        "vip.v2_password_file: " + folder.file("missing") +
+            ": cannot read the file: No such file or directory");
 }
 
 }  // namespace
