@@ -15,6 +15,7 @@
 #include <system_error>
 
 #include "lb/net/socket.h"
+#include "tests/support/wait.h"
 
 namespace vipward::test {
 namespace {
@@ -115,6 +116,17 @@ struct Host::State {
     run_or_throw({"ip", "-n", namespace_name, "address", "add", address_v6.to_string() + "/64", "dev", "eth0",
                   "nodad"});
     run_or_throw({"ip", "-n", namespace_name, "link", "set", "eth0", "up"});
+    wait_for_bridge();
+  }
+  // The kernel tells the bridge of the port's carrier by a work queue: what is sent before that is lost.
+  void wait_for_bridge() const {
+    const auto forwards = [this] {
+      return run_or_throw({"ip", "-n", bridge_namespace, "-details", "link", "show", "dev", name})
+                 .find("state forwarding") != std::string::npos;
+    };
+    if (!wait_until(forwards, Millis{10000}, Millis{2})) {
+      throw std::runtime_error("the bridge does not forward for " + name);
+    }
   }
   void write_here(const std::string& path, const std::string& text) const {
     const InsideNamespace here(fd.get());
