@@ -309,6 +309,12 @@ void compare_vips(Changes changes, const VipConfig& from, const VipConfig& to) {
   changes.compare("garp_refresh", from.garp_refresh, to.garp_refresh);
 }
 
+// Over IPv6 the source is another one, which the peers that still have the old configuration take for a
+// stranger's.
+std::string source_text(const VipConfig& vip) {
+  return speaks_link_local(vip) ? "link-local addresses" : "the addresses of peers";
+}
+
 // Who does not speak alike is not understood: the host that changes first would hold the address beside the
 // other one.
 void refuse_other_speech(const VipConfig& from, const VipConfig& to, std::vector<std::string>& refusals) {
@@ -317,6 +323,9 @@ void refuse_other_speech(const VipConfig& from, const VipConfig& to, std::vector
   changes.compare("version", from.version, to.version);
   changes.compare("peers: VRRP over", std::string(family_name(family_of(from))),
                   std::string(family_name(family_of(to))));
+  if (family_of(from) == AF_INET6 && family_of(to) == AF_INET6) {
+    changes.compare("peers: VRRP from", source_text(from), source_text(to));
+  }
   if (from.version == 2 && to.version == 2) {
     changes.compare("advertise_interval", from.advertise_interval, to.advertise_interval);
   }

@@ -33,6 +33,10 @@ std::string_view family_name(int family) {
   return family == AF_INET ? "IPv4" : "IPv6";
 }
 
+bool speaks_link_local(const VipConfig& vip) {
+  return family_of(vip) == AF_INET6 && (vip.peers.empty() || vip.peers.front().is_link_local());
+}
+
 std::vector<IpAddress> held_addresses(const VipConfig& vip) {
   std::vector<IpAddress> held;
   const bool wants_link_local =

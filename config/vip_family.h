@@ -20,6 +20,10 @@ inline bool is_multicast(const VipConfig& vip) {
   return vip.peers.empty();
 }
 
+// Over IPv6, by multicast or with link-local peers: packets are sent from the link-local address (RFC 9568
+// 5.1.2.1).
+bool speaks_link_local(const VipConfig& vip);
+
 // What is set on the interface, in the order of the file. Over IPv6 a link-local one comes first if none is
 // configured: the one of the virtual router's MAC, which RFC 9568 5.2.9 wants to be advertised.
 std::vector<IpAddress> held_addresses(const VipConfig& vip);

@@ -12,7 +12,7 @@ constexpr wire::Prologue kPrologue{.magic = 0xB7, .version = 2};
 
 constexpr std::size_t kLongestPath = 4096;
 constexpr std::size_t kLongestName = 64;
-constexpr std::size_t kMostNames = 64;
+constexpr std::size_t kMostNames = 65;  // the addresses of a VIP section, and a link-local one
 // The limits of the configuration: services, and entries of a service's `listen` times addresses of the VIP.
 constexpr std::uint32_t kMostServices = 256;
 constexpr std::uint32_t kMostServiceAddresses = 64 * 64;

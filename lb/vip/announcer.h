@@ -31,7 +31,7 @@ struct ForeignClaim {
 
 class Announcer {
  public:
-  // `addresses`: the VIPs, at most 64. Needs CAP_NET_RAW. Start-up: throws std::system_error.
+  // `addresses`: the VIPs, at most 65. Needs CAP_NET_RAW. Start-up: throws std::system_error.
   Announcer(std::vector<IpAddress> addresses, Duration refresh);
 
   // ARP's, and that of neighbour discovery if there is an IPv6 address. The same for life; see

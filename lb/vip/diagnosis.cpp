@@ -263,7 +263,9 @@ std::string explain_contested(const IpAddress& peer) {
 }
 
 std::string explain_silence(int family, bool by_multicast) {
-  std::string text = ", but no VRRP of its host arrives here: ";
+  std::string text =
+      ", but no VRRP of its host arrives here: if it is none of these routers, give it another address; "
+      "else ";
   if (!by_multicast) {
     return text + "protocol 112 is filtered, or this host is not in unicast_peer there";
   }

@@ -24,6 +24,13 @@ bool is_own(const LinkTable& table, const IpAddress& address) {
   return std::ranges::find(table.addresses(), address, &InterfaceAddress::address) != table.addresses().end();
 }
 
+bool has_ipv6(const LinkTable& table, const std::string& interface) {
+  const Link* link = table.find(interface);
+  return link != nullptr && std::ranges::any_of(table.addresses(), [&](const InterfaceAddress& one) {
+           return one.interface == link->index && !one.address.is_v4();
+         });
+}
+
 std::string link_fault(const LinkTable& table, const std::string& name) {
   const Link* link = table.find(name);
   if (link == nullptr) return "interface " + name + " is not there";
@@ -84,6 +91,8 @@ std::optional<IpAddress> OwnLinks::source(const LinkTable& table) const {
   for (const IpAddress& own : own_) {
     if (table.has_usable(interface_, own)) return own;
   }
+  // From another one the peers would take it for a stranger's.
+  if (!own_.empty()) return std::nullopt;
   if (wants_link_local()) return table.link_local_of(interface_, vips_);
   for (const IpAddress& vip : vips_) {
     if (vip.family() != family_ || vip.is_link_local()) continue;
@@ -98,7 +107,14 @@ std::string OwnLinks::address_fault(const LinkTable& table) const {
   if (anchor_.is_v4() && !table.source_for(interface_, anchor_, vips_)) {
     return begin + "address in the subnet of " + anchor_.to_string();
   }
+  // The kernel refuses the VIP of an interface without IPv6, and this host could not hold the others either.
+  const bool holds_ipv6 = std::ranges::any_of(vips_, [](const IpAddress& one) { return !one.is_v4(); });
+  if (holds_ipv6 && !has_ipv6(table, interface_)) {
+    return begin + "IPv6 address: is net.ipv6.conf." + interface_ + ".disable_ipv6 set?";
+  }
   if (source(table)) return "";
+  if (!own_.empty())
+    return begin + "usable address " + own_.front().to_string() + ", by which vip.peers names this host";
   if (wants_link_local()) return begin + "link-local address that is ready";
   return begin + std::string(family_name(family_)) + " address in the subnet of a peer or of vip.addresses";
 }

@@ -30,9 +30,10 @@ class OwnLinks {
   const std::vector<IpAddress>& others() const { return others_; }
   // Those that are.
   const std::vector<IpAddress>& own() const { return own_; }
-  // What VRRP packets are sent from now: the address that `peers` names for this host, else one of the
-  // instance's family in the subnet of the VIP or of a peer; over IPv6 the link-local one for multicast (RFC
-  // 9568 5.1.2.1), and for peers that are link-local themselves. nullopt: the interface has none.
+  // What VRRP packets are sent from now: the address that `peers` names for this host, if it names one, else
+  // one of the instance's family in the subnet of the VIP or of a peer; over IPv6 the link-local one for
+  // multicast (RFC 9568 5.1.2.1), and for peers that are link-local themselves. nullopt: the interface has
+  // none.
   std::optional<IpAddress> source(const LinkTable& table) const;
   // Why nothing can be held or told: "interface eth0 has no carrier". Empty: nothing is wrong.
   std::string interface_fault(const LinkTable& table) const;

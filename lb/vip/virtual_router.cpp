@@ -265,14 +265,14 @@ void VirtualRouter::follow_links(TimePoint now, Actions& actions) {
   const LinkTable& table = links_.table();
   const Link* link = table.find(own_links_.interface());
   const unsigned index = link != nullptr ? link->index : 0;
-  if (index != socket_.interface()) {
+  const bool usable = own_links_.interface_fault(table).empty();
+  if (index != socket_.interface() || (usable && !links_usable_)) {
     if (const auto problem = socket_.attach(own_links_.interface(), index)) {
       log_.error("cannot listen for VRRP", {{"error", *problem}});
     }
   }
   announcer_.attach(link);
   if (const auto source = own_links_.source(table)) instance_.set_own_address(*source);
-  const bool usable = own_links_.interface_fault(table).empty();
   if (usable && !std::exchange(links_usable_, usable) && instance_.state() != VipState::Init) {
     actions.merge(instance_.on_carrier_up(now));
   }
@@ -319,6 +319,7 @@ void VirtualRouter::take(TimePoint now, const Transition& transition) {
     return;
   }
   const TimePoint address_on = loop_.now();
+  announcer_.attach(links_.table().find(own_links_.interface()));  // whether it is a router now
   announcer_.start(now);
   // The kernel may have kept us waiting for longer than the peer waits: then the next turn hears first.
   if (!is_late(now)) {

@@ -46,6 +46,12 @@ bool set_ipv6_options(int fd) {
          set_option(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1);
 }
 
+bool set_options(int fd, int family) {
+  return (family == AF_INET6 ? set_ipv6_options(fd) : set_ipv4_options(fd)) &&
+         // After IP_TOS, which sets it too.
+         set_option(fd, SOL_SOCKET, SO_PRIORITY, kPriority);
+}
+
 bool join(int fd, int family, unsigned index) {
   const IpAddress group = vrrp_group(family);
   if (family == AF_INET6) {
@@ -145,15 +151,18 @@ VrrpSocket::VrrpSocket(int family)
   const int fd = fd_.get();
   sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
   const sock_fprog deaf{.len = 1, .filter = &nothing};
-  if (!fd_ || !set_option(fd, SOL_SOCKET, SO_ATTACH_FILTER, deaf) ||
-      !(family == AF_INET6 ? set_ipv6_options(fd) : set_ipv4_options(fd)) ||
-      // After IP_TOS, which sets it too.
-      !set_option(fd, SOL_SOCKET, SO_PRIORITY, kPriority)) {
+  if (!fd_ || !set_option(fd, SOL_SOCKET, SO_ATTACH_FILTER, deaf) || !set_options(fd, family)) {
     throw std::system_error(errno, std::generic_category(), "cannot open a raw socket for VRRP");
   }
   // What came in before the filter.
   std::array<std::uint8_t, 64> ignored{};
   while (receive(ignored)) continue;
+}
+
+VrrpSocket::VrrpSocket(int family, Fd inherited, unsigned index)
+    : family_(family), fd_(std::move(inherited)), index_(index) {
+  // An older version may have known fewer of them. They were accepted once: there is nothing to be said.
+  set_options(fd_.get(), family_);
 }
 
 std::optional<std::string> VrrpSocket::attach(const std::string& name, unsigned index) {

@@ -27,13 +27,13 @@ class VrrpSocket {
   explicit VrrpSocket(int family);
   // One that an earlier image of this process has left, attached to the interface of that index: what came in
   // meanwhile is heard.
-  VrrpSocket(int family, Fd inherited, unsigned index)
-      : family_(family), fd_(std::move(inherited)), index_(index) {}
+  VrrpSocket(int family, Fd inherited, unsigned index);
 
   // The same for life.
   int fd() const { return fd_.get(); }
-  // Follows the interface: call it again with what the name means now when that has changed. What is wrong,
-  // or nothing. Until the next call with an interface that is there nothing is heard.
+  // Follows the interface: call it again with what the name means now when that has changed, and when the
+  // link is back, as the kernel may have forgotten the group. What is wrong, or nothing. Until the next call
+  // with an interface that is there nothing is heard.
   std::optional<std::string> attach(const std::string& name, unsigned index);
   unsigned interface() const { return index_; }
 

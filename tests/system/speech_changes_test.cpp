@@ -177,6 +177,16 @@ TEST_CASE("a start with a password that cannot be used ends with one sentence ab
   CHECK_MESSAGE(vipward.process().count_lines("password|warn|error") == 1, log);
 }
 
+TEST_CASE("over IPv6 a reload refuses multicast instead of unicast: the source would be another one") {
+  Lone vipward;
+  vipward.set("addresses", "[10.77.0.100/24, \"fd77::100/64\"]");
+  vipward.set("peers", "[\"fd77::21\", \"fd77::22\"]");
+  vipward.start_active();
+  vipward.set("peers", "[]");
+  vipward.check_refused(std::string("vip.peers: VRRP from the addresses of peers -> link-local addresses") +
+                        kTogether);
+}
+
 TEST_CASE("a reload takes more peers, and multicast instead of unicast, and the holder stays active") {
   Lone vipward;
   vipward.start_active();

@@ -128,6 +128,31 @@ TEST_CASE("a source that is not of this host, or an interface that is down, is a
   CHECK(v6.here->send(v6.own(), v6.other(), v6.message) != 0);
 }
 
+TEST_CASE("a socket that an older version has left gets the options that it did not know") {
+  VrrpBench bench;
+  Fd old = bench.holder.call([] { return Fd(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, kVrrpProtocol)); });
+  const VrrpSocket inherited(AF_INET, std::move(old), bench.index());
+  const auto option = [&](int name) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    REQUIRE(getsockopt(inherited.fd(), IPPROTO_IP, name, &value, &size) == 0);
+    return value;
+  };
+  CHECK(option(IP_MULTICAST_TTL) == 255);
+  CHECK(option(IP_MULTICAST_LOOP) == 0);
+}
+
+TEST_CASE("a group that the kernel has forgotten is joined again") {
+  VrrpBench bench(AF_INET6);
+  // Too little for IPv6: the kernel takes it off the interface, groups included.
+  run_ok(bench.peer, {"ip", "link", "set", "eth0", "mtu", "1279"});
+  run_ok(bench.peer, {"ip", "link", "set", "eth0", "mtu", "1500"});
+  bench.peer_links->drain(Clock::now());
+  REQUIRE(bench.there->attach("eth0", bench.peer_links->table().find("eth0")->index) == std::nullopt);
+  REQUIRE(bench.here->send(bench.holder.link_local(), vrrp_group(AF_INET6), bench.message) == 0);
+  CHECK(receive_within(*bench.there, 5s));
+}
+
 TEST_CASE("before it is attached a socket hears and says nothing") {
   for (const int family : kFamilies) {
     CAPTURE(family);

@@ -283,16 +283,17 @@ TEST_CASE("a twin of this host, and holders that are not heard, are explained") 
         "10.99.0.2 is active as well: it does not hear this host, look for a packet filter that stops "
         "protocol 112");
   CHECK(explain_silence(AF_INET, false) ==
-        ", but no VRRP of its host arrives here: protocol 112 is filtered, or this host is not in "
+        ", but no VRRP of its host arrives here: if it is none of these routers, give it another address; "
+        "else protocol 112 is filtered, or this host is not in "
         "unicast_peer there");
-  CHECK(
-      explain_silence(AF_INET, true) ==
-      ", but no VRRP of its host arrives here: protocol 112 is filtered, or the switch does not forward the "
-      "group 224.0.0.18 (IGMP snooping), use `peers` then");
-  CHECK(
-      explain_silence(AF_INET6, true) ==
-      ", but no VRRP of its host arrives here: protocol 112 is filtered, or the switch does not forward the "
-      "group ff02::12 (MLD snooping), use `peers` then");
+  CHECK(explain_silence(AF_INET, true) ==
+        ", but no VRRP of its host arrives here: if it is none of these routers, give it another address; "
+        "else protocol 112 is filtered, or the switch does not forward the "
+        "group 224.0.0.18 (IGMP snooping), use `peers` then");
+  CHECK(explain_silence(AF_INET6, true) ==
+        ", but no VRRP of its host arrives here: if it is none of these routers, give it another address; "
+        "else protocol 112 is filtered, or the switch does not forward the "
+        "group ff02::12 (MLD snooping), use `peers` then");
 }
 
 }  // namespace
