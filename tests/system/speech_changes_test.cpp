@@ -179,7 +179,7 @@ TEST_CASE("a start with a password that cannot be used ends with one sentence ab
 
 TEST_CASE("over IPv6 a reload refuses multicast instead of unicast: the source would be another one") {
   Lone vipward;
-  vipward.set("addresses", "[10.77.0.100/24, \"fd77::100/64\"]");
+  vipward.set("addresses", "[\"fd77::100/64\", 10.77.0.100/24]");
   vipward.set("peers", "[\"fd77::21\", \"fd77::22\"]");
   vipward.start_active();
   vipward.set("peers", "[]");
