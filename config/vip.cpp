@@ -39,8 +39,9 @@ void read_addresses(MappingReader& map, VipConfig& vip) {
   }
   const auto is_link_local = [](const Cidr& cidr) { return cidr.address.is_link_local(); };
   if (!vip.addresses.empty() && std::ranges::all_of(vip.addresses, is_link_local)) {
-    map.fail("addresses", "only link-local ones, which no client can be told, allowed besides: " +
-                              std::string("10.0.0.100/24 or fd00::100/64"));
+    map.fail("addresses",
+             "only link-local ones, which no client can be told, allowed besides: 10.0.0.100/24 or "
+             "fd00::100/64");
   }
 }
 

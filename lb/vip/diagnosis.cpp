@@ -14,7 +14,7 @@ namespace {
 using Bytes = std::span<const std::uint8_t>;
 
 constexpr std::size_t kHeaderLength = 8;
-// draft-ietf-vrrp CARP, as OpenBSD sends it: version 2, type 1, in place of the count the authentication's
+// CARP, as OpenBSD sends it: version 2, type 1, in place of the count the authentication's
 // length in words, then a counter and a hash.
 constexpr std::size_t kCarpLength = 36;
 constexpr std::uint8_t kCarpWords = 7;
@@ -28,10 +28,6 @@ std::string number(std::integral auto value) {
 
 int version_of(Bytes message) {
   return message[0] >> 4;
-}
-
-std::size_t address_length(const VrrpDatagram& datagram) {
-  return datagram.source.is_v4() ? 4 : 16;
 }
 
 bool is_carp(Bytes message) {
@@ -58,7 +54,7 @@ std::string list(const std::vector<IpAddress>& addresses) {
 std::optional<IpAddress> named_of(const VrrpDatagram& datagram, std::span<const IpAddress> ours) {
   const Bytes message = datagram.message;
   if (message.size() < kHeaderLength || is_carp(message)) return std::nullopt;
-  const std::size_t size = address_length(datagram);
+  const std::size_t size = datagram.source.bits() / 8;
   const std::size_t count = std::min<std::size_t>(message[3], (message.size() - kHeaderLength) / size);
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t at = kHeaderLength + size * i;

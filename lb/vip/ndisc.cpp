@@ -51,20 +51,11 @@ Ipv6Bytes solicited_node_group(const IpAddress& address) {
   return group;
 }
 
-std::uint32_t sum_words(Bytes bytes) {
-  std::uint32_t sum = 0;
-  for (std::size_t i = 0; i + 1 < bytes.size(); i += 2) sum += wire::read_u16(bytes, i);
-  if (bytes.size() % 2 != 0) sum += static_cast<std::uint32_t>(bytes.back() << 8);
-  return sum;
-}
-
 // Over the pseudo-header (RFC 8200 8.1) and the message, up to the end of `frame`: the one's complement of
 // what belongs into an empty checksum field; all ones with the right one in it.
 std::uint16_t sum_of(Bytes frame) {
   const auto length = static_cast<std::uint32_t>(frame.size() - kMessageAt);
-  std::uint32_t sum = sum_words(frame.subspan(kSourceAt)) + length + kIcmpv6;
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<std::uint16_t>(sum);
+  return wire::fold(wire::sum_words(frame.subspan(kSourceAt)) + length + kIcmpv6);
 }
 
 struct Message {

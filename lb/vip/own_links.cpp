@@ -54,6 +54,7 @@ OwnLinks::OwnLinks(const VipConfig& config, const LinkTable& table)
 OwnLinks::OwnLinks(const VipConfig& config, const LinkTable& table, std::string interface,
                    std::vector<IpAddress> own)
     : family_(family_of(config)),
+      speaks_link_local_(speaks_link_local(config)),
       anchor_(anchor_of(config)),
       vips_(held_addresses(config)),
       interface_(std::move(interface)),
@@ -83,17 +84,13 @@ std::optional<std::string> OwnLinks::refusal_of(const VipConfig& config, const L
   return std::nullopt;
 }
 
-bool OwnLinks::wants_link_local() const {
-  return family_ == AF_INET6 && (others_.empty() || others_.front().is_link_local());
-}
-
 std::optional<IpAddress> OwnLinks::source(const LinkTable& table) const {
   for (const IpAddress& own : own_) {
     if (table.has_usable(interface_, own)) return own;
   }
   // From another one the peers would take it for a stranger's.
   if (!own_.empty()) return std::nullopt;
-  if (wants_link_local()) return table.link_local_of(interface_, vips_);
+  if (speaks_link_local_) return table.link_local_of(interface_, vips_);
   for (const IpAddress& vip : vips_) {
     if (vip.family() != family_ || vip.is_link_local()) continue;
     if (auto own = table.source_for(interface_, vip, vips_)) return own;
@@ -115,7 +112,7 @@ std::string OwnLinks::address_fault(const LinkTable& table) const {
   if (source(table)) return "";
   if (!own_.empty())
     return begin + "usable address " + own_.front().to_string() + ", by which vip.peers names this host";
-  if (wants_link_local()) return begin + "link-local address that is ready";
+  if (speaks_link_local_) return begin + "link-local address that is ready";
   return begin + std::string(family_name(family_)) + " address in the subnet of a peer or of vip.addresses";
 }
 

@@ -41,11 +41,11 @@ class OwnLinks {
   std::string tracked_fault(const LinkTable& table) const;
 
  private:
-  bool wants_link_local() const;
   bool own_peers_are_missing() const { return own_.empty() && others_.size() > 1; }
   std::string address_fault(const LinkTable& table) const;
 
   int family_;
+  bool speaks_link_local_;
   IpAddress anchor_;             // of the VIPs: it tells the interface
   std::vector<IpAddress> vips_;  // all that are held
   std::string interface_;

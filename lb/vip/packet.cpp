@@ -8,6 +8,8 @@
 namespace vipward {
 namespace {
 
+using wire::fold;
+using wire::sum_words;
 using Bytes = std::span<const std::uint8_t>;
 using Centiseconds = std::chrono::duration<std::int64_t, std::centi>;
 
@@ -19,24 +21,11 @@ constexpr std::uint8_t kTypeAdvertisement = 1;
 constexpr std::uint8_t kNoAuthentication = 0;
 constexpr std::uint8_t kSimplePassword = 1;  // RFC 2338 5.3.6
 
-// The 16-bit words of `bytes`, an odd last byte padded with zero, not folded yet.
-std::uint32_t sum_words(Bytes bytes) {
-  std::uint32_t sum = 0;
-  for (std::size_t i = 0; i + 1 < bytes.size(); i += 2) sum += wire::read_u16(bytes, i);
-  if (bytes.size() % 2 != 0) sum += static_cast<std::uint32_t>(bytes.back() << 8);
-  return sum;
-}
-
 // The length is at most 64 KiB: of its 32 bits in IPv6's form (RFC 8200 8.1) the upper half is zero.
 std::uint32_t sum_pseudo_header(const IpAddress& source, const IpAddress& destination, std::size_t length) {
-  const std::size_t size = source.is_v4() ? 4 : 16;
+  const std::size_t size = source.bits() / 8;
   return sum_words(Bytes(source.bytes()).first(size)) + sum_words(Bytes(destination.bytes()).first(size)) +
          kVrrpProtocol + static_cast<std::uint32_t>(length);
-}
-
-std::uint16_t fold(std::uint32_t sum) {
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<std::uint16_t>(sum);
 }
 
 // Over a message with its checksum in place the sum is all ones.
@@ -59,10 +48,6 @@ std::uint16_t to_centiseconds(Duration interval) {
 std::uint8_t to_seconds(Duration interval) {
   const auto rounded = std::chrono::round<std::chrono::seconds>(interval).count();
   return static_cast<std::uint8_t>(std::clamp<std::int64_t>(rounded, 1, 255));
-}
-
-std::size_t address_length(const IpAddress& source) {
-  return source.is_v4() ? 4 : 16;
 }
 
 std::size_t trailer_length(VrrpVersion version) {
@@ -114,7 +99,7 @@ std::variant<DecodedAdvertisement, VrrpRejectReason> decode(const VrrpDatagram& 
   const std::size_t count = message[3];
   if (count == 0) return VrrpRejectReason::Count;
   const std::size_t length =
-      kHeaderLength + address_length(datagram.source) * count + trailer_length(dialect.version);
+      kHeaderLength + datagram.source.bits() / 8 * count + trailer_length(dialect.version);
   if (message.size() < length) return VrrpRejectReason::Length;
   const Duration interval = interval_of(message, dialect.version);
   if (interval == Duration::zero()) return VrrpRejectReason::Interval;
@@ -137,7 +122,7 @@ std::variant<DecodedAdvertisement, VrrpRejectReason> decode(const VrrpDatagram& 
 std::vector<std::uint8_t> encode(const Advertisement& advertisement, const Dialect& dialect,
                                  const IpAddress& source, const IpAddress& destination) {
   const std::size_t count = advertisement.addresses.size();
-  const std::size_t size = address_length(source);
+  const std::size_t size = source.bits() / 8;
   const bool is_version2 = dialect.version == VrrpVersion::V2;
   std::vector<std::uint8_t> message(kHeaderLength + size * count + trailer_length(dialect.version));
   message[0] = static_cast<std::uint8_t>(static_cast<unsigned>(dialect.version) << 4U | kTypeAdvertisement);

@@ -46,4 +46,16 @@ void write_ipv6(std::span<std::uint8_t> bytes, std::size_t at, const IpAddress& 
   std::memcpy(to.subspan(12).data(), address.bytes().data(), 4);
 }
 
+std::uint32_t sum_words(std::span<const std::uint8_t> bytes) {
+  std::uint32_t sum = 0;
+  for (std::size_t i = 0; i + 1 < bytes.size(); i += 2) sum += read_u16(bytes, i);
+  if (bytes.size() % 2 != 0) sum += static_cast<std::uint32_t>(bytes.back() << 8);
+  return sum;
+}
+
+std::uint16_t fold(std::uint32_t sum) {
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<std::uint16_t>(sum);
+}
+
 }  // namespace vipward::wire

@@ -19,4 +19,9 @@ void write_ipv4(std::span<std::uint8_t> bytes, std::size_t at, const IpAddress& 
 IpAddress read_ipv6(std::span<const std::uint8_t> bytes, std::size_t at);
 void write_ipv6(std::span<std::uint8_t> bytes, std::size_t at, const IpAddress& address);
 
+// The Internet checksum (RFC 1071): the 16-bit words, an odd last byte padded with zero, not folded yet; and
+// the sum as 16 bits, not complemented yet.
+std::uint32_t sum_words(std::span<const std::uint8_t> bytes);
+std::uint16_t fold(std::uint32_t sum);
+
 }  // namespace vipward::wire

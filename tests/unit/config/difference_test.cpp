@@ -231,6 +231,20 @@ TEST_CASE("what the VIP does changes without a restart") {
   CHECK(changes({.vip_keys = "failback: immediately"}) == "vip: failback never -> immediately");
 }
 
+TEST_CASE("what all hosts have to say alike is refused, with the way to change it") {
+  const std::string together = ": " + std::string(config::kOtherSpeech);
+  CHECK(refusals({.vip_keys = "version: 2, advertise_interval: 2s"}, {.vip_keys = "version: 2"}) ==
+        "vip.advertise_interval 1s -> 2s" + together);
+  CHECK(refusals({.vip_keys = "version: 2"}) == "vip.version 3 -> 2" + together);
+  const Parts over_v4{.vip = "addresses: [10.0.0.100/24, \"fd00::100/64\"], peers: [10.0.0.21]"};
+  const Parts over_v6{.vip = "addresses: [10.0.0.100/24, \"fd00::100/64\"], peers: [\"fd00::21\"]"};
+  const Parts group_v6{.vip = "addresses: [\"fd00::100/64\", 10.0.0.100/24]"};
+  CHECK(refusals(over_v6, over_v4) == "vip.peers: VRRP over IPv4 -> IPv6" + together);
+  CHECK(refusals(group_v6, over_v6) ==
+        "vip.peers: VRRP from the addresses of peers -> link-local addresses" + together);
+  CHECK(refusals({.vip = "addresses: [10.0.0.100/24, \"fd00::100/64\"]"}, over_v4).empty());
+}
+
 TEST_CASE("addresses and peers of the VIP come and go") {
   CHECK(changes({.vip = "addresses: [10.0.0.100/24, 10.0.0.110/24], peers: [10.0.0.21, 10.0.0.23]"}) ==
         "vip: addresses 10.0.0.110/24 added\n"
