@@ -29,11 +29,13 @@ class Endpoint {
   Endpoint(Loop& loop, Fd socket, Handlers handlers);
 
   // In order. What the kernel does not take now waits in a queue of at most PacketSocket::kLongestQueue.
-  // False: the message is dropped, because the queue is full or the other end is gone.
+  // False: the message is dropped, because the queue is full or, see is_open(), the other end is gone.
   bool send(Outgoing message) {
     const auto kept = std::make_shared<const Outgoing>(std::move(message));
     return socket_.send({.packet = encode(*kept), .owner = kept});
   }
+  // False: the channel has ended; what sending found out, on_closed tells in a later turn.
+  bool is_open() const { return socket_.is_open(); }
   // The socket's number, for whoever goes on with it (a re-execution).
   int fd() const { return socket_.fd(); }
   // Messages that the kernel has not taken yet.

@@ -53,6 +53,8 @@ class PacketSocket {
   // Nothing more is sent, and the other end is told so. What it had still sent is read, then on_closed
   // follows, in a later turn.
   void give_up();
+  // False from give_up() on, or once sending has shown that the other end is gone: nothing can be sent.
+  bool is_open() const { return !ended_; }
   std::size_t queued() const { return queue_.size(); }
   // How many packets the kernel has taken since the beginning: those may arrive, all others never will.
   std::uint64_t sent() const { return sent_; }

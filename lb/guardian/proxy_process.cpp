@@ -74,7 +74,9 @@ void ProxyProcess::send(channel::ToProxy message) {
   // What is said again, or whose asker can ask again, may be lost.
   const bool may_be_lost = std::holds_alternative<channel::GuardianStatus>(message) ||
                            std::holds_alternative<channel::HttpConnection>(message);
-  if (!channel_.send(std::move(message)) && !may_be_lost) doubt("does not read its channel");
+  const bool is_taken = channel_.send(std::move(message));
+  // Of a channel that has ended the handlers tell, and why.
+  if (!is_taken && !may_be_lost && channel_.is_open()) doubt("does not read its channel");
 }
 
 // What a dead one has said would be taken for its successor's word.

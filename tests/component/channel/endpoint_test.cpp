@@ -119,6 +119,7 @@ TEST_CASE("a peer that does not read fills a bounded queue, which goes on once i
   Guardian guardian(bench.loop, std::move(pair.guardian));
   int taken = 0;
   while (guardian.end->send(HttpConnection{some_fd()})) REQUIRE(++taken < 100'000);
+  CHECK(guardian.end->is_open());
   CHECK(guardian.end->queued() == PacketSocket::kLongestQueue);
   Proxy proxy(bench.loop, std::move(pair.proxy));
   CHECK(bench.run_until([&] { return proxy.heard.size() == static_cast<std::size_t>(taken); }));
@@ -136,6 +137,7 @@ TEST_CASE("a peer that is gone is told once, after what it had still sent") {
   }
   SUBCASE("whether or not something is sent meanwhile") {
     CHECK_FALSE(guardian.end->send(Serve{}));
+    CHECK_FALSE(guardian.end->is_open());
   }
   CHECK(bench.run_until([&] { return guardian.closed == 1; }));
   CHECK(guardian.heard.size() == 1);
