@@ -27,7 +27,7 @@ void flush_and_ask(Trial& trial, Outcome& outcome) {
   constexpr int kFlushes = 4;
   int reached = 0;
   for (int i = 0; i < kFlushes; ++i) {
-    trial.pair().client().forget_neighbour(test::EdgePair::vip());
+    trial.pair().client().forget_neighbour(trial.pair().vip());
     if (trial.pair().served_by() == trial.standby().host().address().to_string()) ++reached;
   }
   outcome.note += "; " + std::to_string(reached) + " of 4 flushes reached the new holder";
@@ -37,16 +37,16 @@ void flush_and_ask(Trial& trial, Outcome& outcome) {
 
 }  // namespace
 
-std::optional<Outcome> kill_proxy(test::Contender contender) {
-  return kill_proxy_with({.contender = contender});
+std::optional<Outcome> kill_proxy(const Pairing& pairing) {
+  return kill_proxy_with({.pairing = pairing});
 }
 
-std::optional<Outcome> kill_proxy_alone(test::Contender contender) {
-  return kill_proxy_with({.contender = contender, .with_peer = false});
+std::optional<Outcome> kill_proxy_alone(const Pairing& pairing) {
+  return kill_proxy_with({.pairing = pairing, .with_peer = false});
 }
 
-std::optional<Outcome> kill_keeper(test::Contender contender) {
-  Trial trial({.contender = contender});
+std::optional<Outcome> kill_keeper(const Pairing& pairing) {
+  Trial trial({.pairing = pairing});
   const std::vector<pid_t> proxies = trial.holder().proxy_pids();
   trial.begin();
   trial.holder().signal_keeper(SIGKILL);
@@ -59,10 +59,10 @@ std::optional<Outcome> kill_keeper(test::Contender contender) {
   return outcome;
 }
 
-std::optional<Outcome> kill_everything(test::Contender contender) {
+std::optional<Outcome> kill_everything(const Pairing& pairing) {
   // address_lifetime: auto is a second for adverts of 100 ms.
   constexpr milliseconds kLifetime = 1s;
-  Trial trial({.contender = contender, .is_holder_stronger = true});
+  Trial trial({.pairing = pairing, .is_holder_stronger = true});
   trial.begin();
   trial.holder().signal_everything(SIGKILL);
   const bool is_gone = test::wait_until([&] { return !trial.holder().holds_vip(); }, 5s, 5ms);
@@ -79,8 +79,8 @@ std::optional<Outcome> kill_everything(test::Contender contender) {
   return outcome;
 }
 
-std::optional<Outcome> crash_loop(test::Contender contender) {
-  Trial trial({.contender = contender});
+std::optional<Outcome> crash_loop(const Pairing& pairing) {
+  Trial trial({.pairing = pairing});
   test::CrashLoop loop({&trial.holder(), &trial.standby()}, 300ms);
   trial.begin();
   loop.run_for(20s);

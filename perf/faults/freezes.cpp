@@ -17,7 +17,10 @@ namespace {
 void listen_for_the_resumed(Trial& trial, test::FrameTime resumed, Outcome& outcome) {
   const test::Host& host = trial.holder().host();
   const auto said = trial.pair().sniffer().advertisements_of(host, resumed).size();
-  const auto announced = trial.pair().sniffer().claims_of(host, test::EdgePair::vip(), resumed).size();
+  const test::Sniffer& sniffer = trial.pair().sniffer();
+  const IpAddress vip = trial.pair().vip();
+  const std::size_t announced = vip.is_v4() ? sniffer.claims_of(host, vip, resumed).size()
+                                            : sniffer.neighbour_claims_of(host, vip, resumed).size();
   outcome.figures.emplace_back("adverts of the frozen host after SIGCONT", said);
   outcome.figures.emplace_back("announcements of it", announced);
   if (said > 0) outcome.complaints.emplace_back("the resumed host advertised");
@@ -26,8 +29,8 @@ void listen_for_the_resumed(Trial& trial, test::FrameTime resumed, Outcome& outc
 
 }  // namespace
 
-std::optional<Outcome> stop_proxy(test::Contender contender) {
-  Trial trial({.contender = contender});
+std::optional<Outcome> stop_proxy(const Pairing& pairing) {
+  Trial trial({.pairing = pairing});
   const std::vector<pid_t> stopped = trial.holder().proxy_pids();
   trial.begin();
   trial.holder().signal_proxy(SIGSTOP);
@@ -37,9 +40,9 @@ std::optional<Outcome> stop_proxy(test::Contender contender) {
   return outcome;
 }
 
-std::optional<Outcome> stop_everything(test::Contender contender) {
+std::optional<Outcome> stop_everything(const Pairing& pairing) {
   constexpr unsigned kSessions = 10;
-  Trial trial({.contender = contender, .is_holder_stronger = true});
+  Trial trial({.pairing = pairing, .is_holder_stronger = true});
   trial.begin();
   trial.holder().signal_everything(SIGSTOP);
   // The pids of the frozen are found again: a stopped process keeps its children.
@@ -63,8 +66,8 @@ std::optional<Outcome> stop_everything(test::Contender contender) {
   return outcome;
 }
 
-std::optional<Outcome> saturate(test::Contender contender) {
-  Trial trial({.contender = contender});
+std::optional<Outcome> saturate(const Pairing& pairing) {
+  Trial trial({.pairing = pairing});
   const Burners burners(16);
   trial.begin();
   trial.let_pass(60s);

@@ -21,16 +21,23 @@ struct Options {
   unsigned rounds = 5;
   std::set<std::string> faults{};      // empty: all
   std::set<std::string> contenders{};  // empty: both
+  std::set<std::string> transports{};  // empty: all
   bool with_long = false;
   std::string output{};
 
   // Fit to be kept.
-  bool is_whole() const { return faults.empty() && contenders.empty() && rounds >= 5; }
+  bool is_whole() const { return faults.empty() && contenders.empty() && transports.empty() && rounds >= 5; }
 };
 
 std::vector<std::string> fault_names() {
   std::vector<std::string> names;
   for (const Fault& fault : all_faults()) names.emplace_back(fault.name);
+  return names;
+}
+
+std::vector<std::string> transport_names() {
+  std::vector<std::string> names;
+  for (const test::Transport transport : test::kTransports) names.emplace_back(to_string(transport));
   return names;
 }
 
@@ -43,23 +50,37 @@ std::string default_output() {
   return std::string(VIPWARD_SOURCE_DIR "/perf/results/") + date.data() + "-failover.md";
 }
 
-// Every round of one fault for one contender; what ends it early is kept as the row's failure.
-Row measure(const Fault& fault, test::Contender contender, unsigned rounds) {
-  Row row{.fault = &fault, .contender = contender};
+// Every round of one fault for one contender; what ends it early is kept as the failure.
+Series measure(const Fault& fault, const Pairing& pairing, unsigned rounds) {
+  Series series{.transport = pairing.transport};
+  const std::string subject = std::string(fault.name) + " " + std::string(to_string(pairing.contender)) +
+                              " " + std::string(to_string(pairing.transport)) + ": ";
   for (unsigned i = 0; i < rounds; ++i) {
     try {
-      auto outcome = fault.run(contender);
-      if (!outcome) return row;
-      std::cerr << fault.name << " " << to_string(contender) << ": " << in_ms(outcome->gap) << ", "
-                << to_string(outcome->clients) << ", " << outcome->switchovers << " switchovers, "
-                << outcome->releases << " releases; " << outcome->note << std::endl;
-      row.rounds.push_back(std::move(*outcome));
+      auto outcome = fault.run(pairing);
+      if (!outcome) return series;
+      std::cerr << subject << in_ms(outcome->gap) << ", " << to_string(outcome->clients) << ", "
+                << outcome->switchovers << " switchovers, " << outcome->releases << " releases; "
+                << outcome->note << std::endl;
+      series.rounds.push_back(std::move(*outcome));
     } catch (const std::exception& error) {
-      std::cerr << fault.name << " " << to_string(contender) << ": " << error.what() << std::endl;
+      std::cerr << subject << error.what() << std::endl;
       const std::string text = error.what();
-      row.failure = "could not be measured: " + text.substr(0, text.find('\n'));
-      return row;
+      series.failure = "could not be measured: " + text.substr(0, text.find('\n'));
+      return series;
     }
+  }
+  return series;
+}
+
+Row measure_row(const Fault& fault, test::Contender contender, const Options& options) {
+  Row row{.fault = &fault, .contender = contender};
+  for (const test::Transport transport : test::kTransports) {
+    const bool is_wanted =
+        options.transports.empty() || options.transports.contains(std::string(to_string(transport)));
+    if (!is_wanted || (transport != test::kTransports.front() && !fault.by_every_transport)) continue;
+    row.series.push_back(
+        measure(fault, {.contender = contender, .transport = transport}, fault.is_long ? 1 : options.rounds));
   }
   return row;
 }
@@ -75,8 +96,9 @@ int run(const Options& options, const std::string& command_line) {
     for (const auto contender : {test::Contender::Vipward, test::Contender::Keepalived}) {
       if (!options.contenders.empty() && !options.contenders.contains(std::string(to_string(contender))))
         continue;
-      const Row row = measure(fault, contender, fault.is_long ? 1 : options.rounds);
-      all_met = all_met && misses(row).empty() && row.failure.empty();
+      const Row row = measure_row(fault, contender, options);
+      all_met = all_met && misses(row).empty() &&
+                std::ranges::all_of(row.series, [](const Series& series) { return series.failure.empty(); });
       text += table_row(row);
       std::cout << table_row(row) << std::flush;
     }
@@ -105,6 +127,8 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember(fault_names()));
   app.add_option("--contender", options.contenders, "only this one")
       ->check(CLI::IsMember({"vipward", "keepalived"}));
+  app.add_option("--transport", options.transports, "only this one; may be repeated")
+      ->check(CLI::IsMember(transport_names()));
   app.add_flag("--long", options.with_long, "also what takes a minute");
   app.add_option("--output", options.output, "file for the table; a whole run has one in perf/results");
   CLI11_PARSE(app, argc, argv);

@@ -31,8 +31,8 @@ std::optional<milliseconds> time_to_notice(const test::EdgeHost& holder, double 
 
 }  // namespace
 
-std::optional<Outcome> pull_cable(test::Contender contender) {
-  Trial trial({.contender = contender});
+std::optional<Outcome> pull_cable(const Pairing& pairing) {
+  Trial trial({.pairing = pairing});
   trial.begin();
   trial.holder().host().pull_cable();
   trial.let_pass(2s);
@@ -46,22 +46,22 @@ std::optional<Outcome> pull_cable(test::Contender contender) {
   return outcome;
 }
 
-std::optional<Outcome> remove_address(test::Contender contender) {
-  Trial trial({.contender = contender});
+std::optional<Outcome> remove_address(const Pairing& pairing) {
+  Trial trial({.pairing = pairing});
   trial.begin();
-  trial.holder().host().remove_address(test::EdgePair::vip());
+  trial.holder().host().remove_address(trial.pair().vip());
   trial.let_pass(1s);
   return trial.finish();
 }
 
-std::optional<Outcome> third_host(test::Contender contender) {
-  Trial trial({.contender = contender});
+std::optional<Outcome> third_host(const Pairing& pairing) {
+  Trial trial({.pairing = pairing});
   test::Host thief = trial.pair().net().host("thief", 66);
   const double before = trial.holder().conflicts().value_or(0);
   trial.begin();
   // Its kernel answers whoever asks. The answer goes to the asker alone.
-  thief.add_address(test::EdgePair::vip());
-  trial.pair().client().forget_neighbour(test::EdgePair::vip());
+  thief.add_address(trial.pair().vip());
+  trial.pair().client().forget_neighbour(trial.pair().vip());
   const auto silent = time_to_notice(trial.holder(), before, 3s);
   // As hosts announce themselves when a link comes up (ip-sysctl, arp_notify).
   const std::string& name = thief.namespace_name();

@@ -7,16 +7,16 @@ namespace vipward::perf {
 
 using namespace std::chrono_literals;
 
-std::optional<Outcome> release(test::Contender contender) {
-  Trial trial({.contender = contender});
+std::optional<Outcome> release(const Pairing& pairing) {
+  Trial trial({.pairing = pairing});
   trial.begin();
   if (!trial.holder().release()) return std::nullopt;
   trial.let_pass(1s);
   return trial.finish();
 }
 
-std::optional<Outcome> terminate(test::Contender contender) {
-  Trial trial({.contender = contender});
+std::optional<Outcome> terminate(const Pairing& pairing) {
+  Trial trial({.pairing = pairing});
   trial.begin();
   trial.holder().signal_keeper(SIGTERM);
   trial.let_pass(1s);

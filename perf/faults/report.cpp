@@ -83,6 +83,7 @@ std::string notes_text(const std::vector<Outcome>& rounds) {
 
 std::string bar_text(const Bars& bars) {
   std::string text = bars.gap ? "≤ " + std::to_string(bars.gap->count()) + " ms" : "";
+  if (bars.gap_by_multicast) text += " (multicast " + std::to_string(bars.gap_by_multicast->count()) + " ms)";
   const auto add = [&](const std::string& more) { text += (text.empty() ? "" : ", ") + more; };
   if (bars.clients_are_reset) {
     add(bars.clients_within ? "reset within " + std::to_string(bars.clients_within->count()) + " ms"
@@ -106,9 +107,12 @@ std::string heading(const std::string& command_line, unsigned rounds) {
          first_line_of({"git", "-C", VIPWARD_SOURCE_DIR, "describe", "--always", "--dirty"}) + ", on " +
          std::to_string(std::thread::hardware_concurrency()) + " cores, Linux " + system.release + "; " +
          first_line_of({"keepalived", "--version"}) + "; " + first_line_of({"haproxy", "-v"}) + ".\n\n" +
-         "Hosts are network namespaces on one bridge. Adverts 100 ms, priorities equal, VRRPv3 unicast, " +
+         "Hosts are network namespaces on one bridge. Adverts 100 ms, priorities equal, VRRPv3, " +
          std::to_string(rounds) +
-         " rounds on fresh hosts each. Gap: the longest time without\nan answer to a new connection (one "
+         " rounds on fresh hosts each. The hosts speak by\nunicast, by multicast, or by unicast over IPv6 "
+         "with "
+         "an IPv6 address as VIP; what is the same\nhowever they speak is tried by unicast alone, and so are "
+         "the last three columns. Gap: the longest time without\nan answer to a new connection (one "
          "every "
          "2 ms, each with a limit of 20 ms, answered by a backend), min / **median** / max in\nms. Clients: "
          "20 "
@@ -120,23 +124,36 @@ std::string heading(const std::string& command_line, unsigned rounds) {
 }
 
 std::string table_head() {
-  return "| fault on the holder | contender | gap, ms | bar | met | clients | switchovers | notes |\n"
-         "|---|---|---|---|---|---|---|---|\n";
+  std::string gaps;
+  std::string lines;
+  for (const test::Transport transport : test::kTransports) {
+    gaps += " gap, ms: " + std::string(to_string(transport)) + " |";
+    lines += "---|";
+  }
+  return "| fault on the holder | contender |" + gaps +
+         " bar | met | clients | switchovers | notes |\n|---|---|" + lines + "---|---|---|---|---|\n";
 }
 
 std::string table_row(const Row& row) {
   const bool is_judged = row.contender == test::Contender::Vipward;
   const std::vector<std::string> missed = misses(row);
-  std::string text =
-      "| " + std::string(row.fault->title) + " | " + std::string(to_string(row.contender)) + " | ";
-  const std::string verdict = !is_judged ? "" : missed.empty() ? "yes" : "**no**: " + joined(missed);
-  const std::string bar = is_judged ? bar_text(row.fault->bars) : "";
-  if (row.rounds.empty()) {
-    // No equivalent, or no measurement, whose reason the judgement says.
-    return text + "- | " + bar + " | " + verdict + " | - | - | " + (is_judged ? "" : row.failure) + " |\n";
+  std::string text = "| " + std::string(row.fault->title) + " | " + std::string(to_string(row.contender));
+  for (const test::Transport transport : test::kTransports) {
+    const Series* const series = row.by(transport);
+    // An empty cell: by unicast alone. A dash: no equivalent, or no measurement, whose reason stands behind.
+    text += " | " + (series == nullptr ? "" : series->rounds.empty() ? "-" : gaps_text(series->rounds));
   }
-  return text + gaps_text(row.rounds) + " | " + bar + " | " + verdict + " | " + clients_text(row.rounds) +
-         " | " + transitions_text(row.rounds) + " | " + notes_text(row.rounds) + " |\n";
+  const std::string verdict = !is_judged ? "" : missed.empty() ? "yes" : "**no**: " + joined(missed);
+  text += " | " + (is_judged ? bar_text(row.fault->bars) : "") + " | " + verdict + " | ";
+  const Series& first = row.series.front();
+  std::vector<std::string> notes;
+  for (const Series& series : row.series) {
+    if (!is_judged && !series.failure.empty()) notes.push_back(series.failure);
+  }
+  if (first.rounds.empty()) return text + "- | - | " + joined(notes) + " |\n";
+  if (const std::string seen = notes_text(first.rounds); !seen.empty()) notes.insert(notes.begin(), seen);
+  return text + clients_text(first.rounds) + " | " + transitions_text(first.rounds) + " | " + joined(notes) +
+         " |\n";
 }
 
 }  // namespace vipward::perf

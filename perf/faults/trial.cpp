@@ -13,7 +13,8 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
 Trial::Trial(const Options& options)
-    : pair_(options.contender), holder_(options.is_holder_stronger ? &pair_.lb2() : &pair_.lb1()) {
+    : pair_(options.pairing.contender, options.pairing.transport),
+      holder_(options.is_holder_stronger ? &pair_.lb2() : &pair_.lb1()) {
   if (options.with_peer) {
     pair_.start(*holder_);
   } else {

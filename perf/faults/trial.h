@@ -26,11 +26,17 @@ struct Outcome {
   std::vector<std::string> complaints{};
 };
 
+// Who runs on both hosts, and how they speak.
+struct Pairing {
+  test::Contender contender{};
+  test::Transport transport{};
+};
+
 class Trial {
  public:
   using Clock = std::chrono::steady_clock;
   struct Options {
-    test::Contender contender;
+    Pairing pairing;
     bool with_peer = true;
     // lb2 holds the VIP, which has the higher address, and whose ARP answers are a little quicker: one that
     // comes back without listening would win.

@@ -10,11 +10,19 @@
 
 namespace vipward::perf {
 
+// By one way of speaking. Without rounds and without a failure: the contender has no equivalent.
+struct Series {
+  test::Transport transport{};
+  std::vector<Outcome> rounds{};
+  std::string failure{};  // why it could not be measured
+};
+
 struct Row {
   const Fault* fault = nullptr;
   test::Contender contender{};
-  std::vector<Outcome> rounds{};
-  std::string failure{};  // why it could not be measured
+  std::vector<Series> series{};
+
+  const Series* by(test::Transport transport) const;  // nullptr: not tried
 };
 
 struct Spread {

@@ -22,6 +22,18 @@ std::string_view to_string(Contender contender) {
   return contender == Contender::Vipward ? "vipward" : "keepalived";
 }
 
+std::string_view to_string(Transport transport) {
+  switch (transport) {
+    case Transport::Unicast:
+      return "unicast";
+    case Transport::Multicast:
+      return "multicast";
+    case Transport::UnicastIpv6:
+      return "IPv6";
+  }
+  return "";
+}
+
 std::unique_ptr<EdgeHost> make_edge(Contender contender, const Host& host, EdgeSettings settings) {
   if (contender == Contender::Vipward) return std::make_unique<VipwardEdge>(host, std::move(settings));
   return std::make_unique<KeepalivedEdge>(host, std::move(settings));

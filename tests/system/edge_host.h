@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -18,11 +19,22 @@
 
 namespace vipward::test {
 
+// How the two hosts speak VRRPv3.
+enum class Transport : std::uint8_t {
+  Unicast,
+  Multicast,
+  UnicastIpv6  // and the VIP is an IPv6 address
+};
+
+inline constexpr std::array kTransports{Transport::Unicast, Transport::Multicast, Transport::UnicastIpv6};
+std::string_view to_string(Transport transport);
+
 struct EdgeSettings {
   std::vector<SocketAddress> backends{};
   IpAddress vip{};
   std::uint16_t port = 6443;
-  IpAddress peer{};
+  // The other host's address, of the VIP's family; absent: multicast.
+  std::optional<IpAddress> peer{};
   std::uint8_t virtual_router_id = 100;
   std::uint8_t priority = 100;
   std::chrono::milliseconds interval{100};
@@ -63,6 +75,8 @@ class EdgeHost {
   void signal_everything(int number) const;
 
  protected:
+  // Of the VIP's family.
+  IpAddress own_address() const { return settings_.vip.is_v4() ? host_.address() : host_.address_v6(); }
   static void signal_all(const std::vector<pid_t>& pids, int number);
 
   Host host_;

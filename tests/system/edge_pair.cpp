@@ -15,11 +15,12 @@ constexpr auto kStartLimit = 15s;
 
 }  // namespace
 
-IpAddress EdgePair::vip() {
-  return *IpAddress::parse("10.77.0.100");
+IpAddress EdgePair::vip() const {
+  return *IpAddress::parse(transport_ == Transport::UnicastIpv6 ? "fd77::100" : "10.77.0.100");
 }
 
-EdgePair::EdgePair(Contender first, Contender second) : client_(net_.host("client", 50)) {
+EdgePair::EdgePair(Contender first, Contender second, Transport transport)
+    : transport_(transport), client_(net_.host("client", 50)) {
   for (const unsigned octet : {11U, 12U, 13U}) {
     masters_.push_back(net_.host("master-" + std::to_string(octet - 10), octet));
     answerers_.emplace_back(masters_.back(), kPort);
@@ -32,7 +33,9 @@ EdgePair::EdgePair(Contender first, Contender second) : client_(net_.host("clien
 }
 
 std::unique_ptr<EdgeHost> EdgePair::make(Contender contender, const Host& host, const Host& peer) const {
-  EdgeSettings settings{.vip = vip(), .port = kPort, .peer = peer.address()};
+  EdgeSettings settings{.vip = vip(), .port = kPort};
+  if (transport_ == Transport::Unicast) settings.peer = peer.address();
+  if (transport_ == Transport::UnicastIpv6) settings.peer = peer.address_v6();
   for (const Host& master : masters_) settings.backends.push_back(master.address(kPort));
   return make_edge(contender, host, std::move(settings));
 }

@@ -1,6 +1,6 @@
-// Two edge hosts, lb1 (10.77.0.21) and lb2 (10.77.0.22), with the VIP 10.77.0.100 between them, three masters
-// behind them, and a client, on one bridge with a sniffer. Nothing runs on the edge hosts before start().
-// Test's main thread, which stays where it is.
+// Two edge hosts, lb1 (10.77.0.21) and lb2 (10.77.0.22), with the VIP 10.77.0.100 or fd77::100 between them,
+// three masters behind them, and a client, on one bridge with a sniffer. Nothing runs on the edge hosts
+// before start(). Test's main thread, which stays where it is.
 #pragma once
 
 #include <chrono>
@@ -21,11 +21,12 @@ namespace vipward::test {
 class EdgePair {
  public:
   // Who runs on lb1 and on lb2.
-  EdgePair(Contender first, Contender second);
-  explicit EdgePair(Contender both) : EdgePair(both, both) {}
+  EdgePair(Contender first, Contender second, Transport transport = Transport::Unicast);
+  explicit EdgePair(Contender both, Transport transport = Transport::Unicast)
+      : EdgePair(both, both, transport) {}
 
-  static IpAddress vip();
-  static SocketAddress service() { return {vip(), 6443}; }
+  IpAddress vip() const;
+  SocketAddress service() const { return {vip(), 6443}; }
 
   EdgeHost& lb1() { return *lb1_; }
   EdgeHost& lb2() { return *lb2_; }
@@ -64,6 +65,7 @@ class EdgePair {
  private:
   std::unique_ptr<EdgeHost> make(Contender contender, const Host& host, const Host& peer) const;
 
+  const Transport transport_;
   Network net_;
   Host client_;
   std::vector<Host> masters_;

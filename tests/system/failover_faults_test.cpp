@@ -42,7 +42,7 @@ TEST_CASE("a host that froze listens before it says anything, and cuts no sessio
   CHECK(wait_for_ten_adverts(pair, pair.lb1(), resumed));
   CHECK(wait_until([&] { return pair.lb2().is_ready(); }, 10s));
   CHECK(pair.sniffer().advertisements_of(pair.lb2().host(), resumed).empty());
-  CHECK(pair.sniffer().claims_of(pair.lb2().host(), EdgePair::vip(), resumed).empty());
+  CHECK(pair.sniffer().claims_of(pair.lb2().host(), pair.vip(), resumed).empty());
   CHECK_MESSAGE(pair.is_only_holder(pair.lb1()), pair.holders_text());
   CHECK(on_the_new_holder->ask_again(2s) == 10);
   // Those of the frozen host know that they are over.
@@ -89,14 +89,14 @@ TEST_CASE("a removed address is back at once, and counted, without a transition"
   pair.start(pair.lb1());
   const EdgePair::Traffic traffic = pair.start_traffic();
   const FrameTime before = FrameClock::now();
-  pair.lb1().host().remove_address(EdgePair::vip());
+  pair.lb1().host().remove_address(pair.vip());
   CHECK(wait_until([&] { return counter(pair.lb1(), "vipward_vip_restored_total") == 1; }, 2s));
   CHECK(wait_for_ten_adverts(pair, pair.lb1(), before));
   CHECK(pair.is_only_holder(pair.lb1()));
   CHECK(pair.sniffer().claims(before) == std::vector<std::string>{"lb1"});
   // Restored means announced: somebody else may have had it meanwhile.
-  CHECK(wait_until(
-      [&] { return !pair.sniffer().claims_of(pair.lb1().host(), EdgePair::vip(), before).empty(); }, 2s));
+  CHECK(wait_until([&] { return !pair.sniffer().claims_of(pair.lb1().host(), pair.vip(), before).empty(); },
+                   2s));
   CHECK(traffic.prober->longest_gap() < 1s);
 }
 
@@ -117,7 +117,7 @@ TEST_CASE("a third host that has the VIP too is noticed, counted, and does not k
   pair.start(pair.lb1());
   Host thief = pair.net().host("thief", 66);
   const double before = counter(pair.lb1(), "vipward_vip_conflicts_total");
-  thief.add_address(EdgePair::vip());
+  thief.add_address(pair.vip());
   // It answers whoever asks, and says nothing by itself.
   CHECK(wait_until([&] { return counter(pair.lb1(), "vipward_vip_conflicts_total") > before; }, 5s));
   const double answering = counter(pair.lb1(), "vipward_vip_conflicts_total");
@@ -127,7 +127,7 @@ TEST_CASE("a third host that has the VIP too is noticed, counted, and does not k
   REQUIRE(thief.run({"ip", "link", "set", "eth0", "up"}).succeeded());
   CHECK(wait_until([&] { return counter(pair.lb1(), "vipward_vip_conflicts_total") > answering; }, 5s));
   CHECK(as_vipward(pair.lb1()).daemon().process().wait_for_line(thief.mac(), 2s));
-  CHECK_MESSAGE(pair.wait_until_served_by(pair.lb1(), 5s), pair.client().neighbour(EdgePair::vip()));
+  CHECK_MESSAGE(pair.wait_until_served_by(pair.lb1(), 5s), pair.client().neighbour(pair.vip()));
   CHECK(pair.is_only_holder(pair.lb1()));
 }
 

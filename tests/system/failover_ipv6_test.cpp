@@ -50,7 +50,7 @@ TEST_CASE("a release resets clients of both families at once, and the other host
   Ipv6Pair pair;
   pair.start(pair.lb1());
   const auto over_v6 = pair.connect_to(kVip);
-  const auto over_v4 = pair.connect_to(EdgePair::vip());
+  const auto over_v4 = pair.connect_to(pair.vip());
   const auto before = EstablishedClients::Clock::now();
   // The resets leave after the addresses have gone.
   REQUIRE(pair.lb1().release());
@@ -60,7 +60,7 @@ TEST_CASE("a release resets clients of both families at once, and the other host
                 pair.logs());
   CHECK_MESSAGE(over_v4->tally_since(before).all_reset(), to_string(over_v4->tally_since(before)));
   CHECK(pair.is_served_by(pair.lb2(), kVip));
-  CHECK(pair.is_served_by(pair.lb2(), EdgePair::vip()));
+  CHECK(pair.is_served_by(pair.lb2(), pair.vip()));
   CHECK_FALSE(pair.lb1().host().has_address(kVip));
 }
 

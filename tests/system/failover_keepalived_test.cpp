@@ -64,7 +64,7 @@ TEST_CASE("vipward takes over from keepalived when that releases, and when it is
   }
   CHECK_MESSAGE(pair.wait_until_served_by(pair.lb1(), 3s), pair.logs());
   CHECK(traffic.prober->longest_gap() < 1500ms);
-  CHECK(pair.client().neighbour(EdgePair::vip()) == pair.lb1().host().mac());
+  CHECK(pair.client().neighbour(pair.vip()) == pair.lb1().host().mac());
 }
 
 TEST_CASE("keepalived takes over from vipward when that releases, ends, or is killed") {

@@ -36,7 +36,7 @@ TEST_CASE(
   CHECK_MESSAGE(pair.wait_for_one_holder(2s), pair.holders_text());
   // By address, whoever it was before (RFC 9568, section 6.4.3).
   CHECK_MESSAGE(pair.wait_for_holder(pair.lb2(), 2s), pair.holders_text());
-  CHECK(wait_until([&] { return pair.client().neighbour(EdgePair::vip()) == pair.lb2().host().mac(); }, 2s));
+  CHECK(wait_until([&] { return pair.client().neighbour(pair.vip()) == pair.lb2().host().mac(); }, 2s));
   CHECK(pair.wait_until_served_by(pair.lb2(), 2s));
   CHECK(conflicts(pair.lb1()) + conflicts(pair.lb2()) > 0);
 }
@@ -55,7 +55,7 @@ TEST_CASE(
 
   pair.lb2().host().stop_dropping();
   CHECK_MESSAGE(pair.wait_for_holder(pair.lb2(), 2s), pair.holders_text());
-  CHECK(wait_until([&] { return pair.client().neighbour(EdgePair::vip()) == pair.lb2().host().mac(); }, 2s));
+  CHECK(wait_until([&] { return pair.client().neighbour(pair.vip()) == pair.lb2().host().mac(); }, 2s));
   CHECK(pair.wait_until_served_by(pair.lb2(), 2s));
 }
 

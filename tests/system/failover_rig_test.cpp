@@ -30,10 +30,10 @@ TEST_CASE(
   const auto claims = pair.sniffer().claims(before);
   REQUIRE_FALSE(claims.empty());
   CHECK(claims.back() == "lb2");
-  CHECK(pair.client().neighbour(EdgePair::vip()) == pair.lb2().host().mac());
+  CHECK(pair.client().neighbour(pair.vip()) == pair.lb2().host().mac());
   const auto arps = pair.sniffer().arps(before);
-  const auto is_announcement = [](const ArpFrame& frame) {
-    return frame.host == "lb2" && frame.is_gratuitous() && frame.sender == EdgePair::vip();
+  const auto is_announcement = [&](const ArpFrame& frame) {
+    return frame.host == "lb2" && frame.is_gratuitous() && frame.sender == pair.vip();
   };
   CHECK(std::ranges::count_if(arps, is_announcement) >= 5);
 
@@ -61,7 +61,7 @@ TEST_CASE("the rig drops adverts in one direction, and sees a release and a host
   CHECK_MESSAGE(pair.wait_for_holder(pair.lb1(), 5s), pair.holders_text());
   const auto adverts = pair.sniffer().advertisements(before);
   CHECK(std::ranges::any_of(adverts,
-                            [](const auto& frame) { return frame.host == "lb2" && frame.is_release(); }));
+                            [&](const auto& frame) { return frame.host == "lb2" && frame.is_release(); }));
 
   pair.lb1().host().isolate();
   CHECK(pair.served_by().empty());
@@ -69,7 +69,7 @@ TEST_CASE("the rig drops adverts in one direction, and sees a release and a host
   pair.lb1().host().rejoin();
   CHECK(pair.wait_until_served_by(pair.lb1(), 5s));
 
-  pair.lb1().host().remove_address(EdgePair::vip());
+  pair.lb1().host().remove_address(pair.vip());
   CHECK(wait_until([&] { return pair.lb1().holds_vip(); }, 5s));
 }
 

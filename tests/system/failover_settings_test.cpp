@@ -51,9 +51,9 @@ std::string answer_from(const Host& client, const std::string& address) {
 }
 
 // A well-formed advertisement of our virtual router, from a host that has no business with it.
-void advertise_from(const Host& stranger, const Host& target, int ttl) {
+void advertise_from(const Host& stranger, const EdgePair& pair, const Host& target, int ttl) {
   const std::vector<std::uint8_t> message =
-      encode({.priority = 200, .interval = 100ms, .addresses = {EdgePair::vip()}}, {.vrid = 100},
+      encode({.priority = 200, .interval = 100ms, .addresses = {pair.vip()}}, {.vrid = 100},
              stranger.address(), target.address());
   stranger.call([&] {
     const Fd socket(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, kVrrpProtocol));
@@ -100,7 +100,7 @@ TEST_CASE("a lone host claims nothing before its startup_delay is over, and the 
   const FrameTime before = FrameClock::now();
   pair.start_alone(pair.lb1());
   const auto adverts = pair.sniffer().advertisements_of(pair.lb1().host(), before);
-  const auto arps = pair.sniffer().claims_of(pair.lb1().host(), EdgePair::vip(), before);
+  const auto arps = pair.sniffer().claims_of(pair.lb1().host(), pair.vip(), before);
   REQUIRE_FALSE(adverts.empty());
   REQUIRE_FALSE(arps.empty());
   CHECK(adverts.front().time - before >= 1900ms);
@@ -188,13 +188,13 @@ TEST_CASE("a VRRP packet that was routed is counted and refused, one of a strang
   EdgePair pair(Contender::Vipward);
   pair.start(pair.lb1());
   const FrameTime before = FrameClock::now();
-  advertise_from(pair.client(), pair.lb1().host(), 254);
+  advertise_from(pair.client(), pair, pair.lb1().host(), 254);
   CHECK_MESSAGE(wait_until([&] { return rejected(pair.lb1(), "ttl") == 1; }, 5s), pair.lb1().log());
   CHECK(process_of(pair.lb1()).wait_for_line("VRRP packet refused .*source=10.77.0.50 .*reason=ttl", 2s));
   CHECK(rejected(pair.lb1(), "unknown_peer") == 0);
   CHECK(contested(pair.lb1()) == 0);
 
-  advertise_from(pair.client(), pair.lb1().host(), kVrrpTtl);
+  advertise_from(pair.client(), pair, pair.lb1().host(), kVrrpTtl);
   CHECK_MESSAGE(wait_until([&] { return rejected(pair.lb1(), "unknown_peer") == 1; }, 5s), pair.lb1().log());
   CHECK(wait_until([&] { return contested(pair.lb1()) == 1; }, 5s));
   CHECK(process_of(pair.lb1()).wait_for_line("VRRP advertisement of 10.77.0.50", 2s));

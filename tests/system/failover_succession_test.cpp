@@ -51,7 +51,7 @@ TEST_CASE("reloads and upgrades of the holder: no transition, no late advertisem
   const auto clients = pair.connect_clients();
   // As patient as a client is: who is served late has still been served.
   const auto prober = pair.client().call(
-      [] { return std::make_unique<Prober>(Prober::Options{.target = EdgePair::service(), .limit = 5s}); });
+      [&] { return std::make_unique<Prober>(Prober::Options{.target = pair.service(), .limit = 5s}); });
   const FrameTime before = FrameClock::now();
   for (int i = 0; i < 10; ++i) {
     const CommandResult result = vipward.command({i % 4 == 3 ? "upgrade" : "reload"});
@@ -111,7 +111,7 @@ TEST_CASE("an address of the VIP that is removed: its sessions are reset, those 
           EstablishedClients::Options{.target = {address, 6443}, .idle = 10, .silent = 3});
     });
   };
-  const auto stay = clients_of(EdgePair::vip());
+  const auto stay = clients_of(pair.vip());
   const auto go = clients_of(kSecond);
   const FrameTime before = FrameClock::now();
   holder.set_vip_key("addresses", kFirstVip);

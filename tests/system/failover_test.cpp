@@ -38,7 +38,7 @@ TEST_CASE("the first of two equal hosts takes the VIP, and the second one leaves
     CHECK(frame.priority == 100);
     CHECK(frame.destination == pair.lb2().host().address());
   }
-  CHECK(pair.client().neighbour(EdgePair::vip()) == pair.lb1().host().mac());
+  CHECK(pair.client().neighbour(pair.vip()) == pair.lb1().host().mac());
   CHECK(as_vipward(pair.lb1()).daemon().status().at("vip").at("state") == "active");
   CHECK(as_vipward(pair.lb2()).daemon().status().at("vip").at("state") == "backup");
 }
@@ -59,7 +59,7 @@ TEST_CASE("release resets every client, says who took over, and resume makes the
   CHECK(traffic.clients->tally_since({}).all_reset());
   CHECK(traffic.prober->longest_gap() < 1s);
   CHECK(wait_until([&] { return has_released(pair, pair.lb1(), before); }, 3s));
-  CHECK(pair.client().neighbour(EdgePair::vip()) == pair.lb2().host().mac());
+  CHECK(pair.client().neighbour(pair.vip()) == pair.lb2().host().mac());
 
   const CommandResult resumed = daemon.command({"resume"});
   CHECK_MESSAGE(resumed.exit_code == 0, resumed.standard_error);
@@ -172,7 +172,7 @@ TEST_CASE("a host that lost both processes loses the VIP as well, and takes no c
   CHECK(traffic.prober->longest_gap() < 1500ms);
   CHECK_MESSAGE(pair.wait_for_holder(pair.lb1(), 5s), pair.holders_text());
   for (int i = 0; i < 4; ++i) {
-    pair.client().forget_neighbour(EdgePair::vip());
+    pair.client().forget_neighbour(pair.vip());
     CHECK(pair.served_by() == pair.lb1().host().address().to_string());
   }
 }

@@ -32,8 +32,9 @@ std::string program_of(pid_t pid) {
 std::string KeepalivedEdge::haproxy_config() const {
   std::string text =
       "defaults\n  mode tcp\n  timeout connect 1500ms\n  timeout client 1h\n  timeout server 1h\n"
-      "frontend api\n  bind *:" +
-      std::to_string(settings_.port) +
+      "frontend api\n  bind " +
+      std::string(settings_.vip.is_v4() ? "*:" : ":::") + std::to_string(settings_.port) +
+      (settings_.vip.is_v4() ? "" : " v4v6") +
       "\n  default_backend masters\n"
       "backend masters\n  balance leastconn\n";
   for (std::size_t i = 0; i < settings_.backends.size(); ++i) {
@@ -56,14 +57,22 @@ std::string KeepalivedEdge::keepalived_config() const {
                      std::to_string(settings_.virtual_router_id) + "\n  priority " +
                      std::to_string(settings_.priority) + "\n  advert_int " + interval + "\n";
   if (!settings_.takes_back) text += "  nopreempt\n";
-  return text + "  unicast_src_ip " + host_.address().to_string() + "\n  unicast_peer {\n    " +
-         settings_.peer.to_string() + "\n  }\n  virtual_ipaddress {\n    " + settings_.vip.to_string() +
-         "/32\n  }\n  track_file {\n    haproxy\n  }\n}\n";
+  if (settings_.peer) {
+    text += "  unicast_src_ip " + own_address().to_string() + "\n  unicast_peer {\n    " +
+            settings_.peer->to_string() + "\n  }\n";
+  }
+  text += "  virtual_ipaddress {\n";
+  // RFC 9568 5.2.9: a link-local address first.
+  if (!settings_.vip.is_v4()) text += "    fe80::6443/64\n";
+  return text + "    " + settings_.vip.to_string() + (settings_.vip.is_v4() ? "/32" : "/128") +
+         "\n  }\n  track_file {\n    haproxy\n  }\n}\n";
 }
 
 void KeepalivedEdge::start() {
   keepalived_.reset();
   haproxy_.reset();
+  // Over IPv6 keepalived sends unicast with the interface's default.
+  if (!settings_.vip.is_v4()) host_.set_hop_limit(255);
   // There before keepalived looks, and of this life.
   const std::string track_file = folder_.file("haproxy_down", "1\n");
   haproxy_.emplace(host_.spawn(

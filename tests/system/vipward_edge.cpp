@@ -1,5 +1,7 @@
 #include "tests/system/vipward_edge.h"
 
+#include <algorithm>
+
 namespace vipward::test {
 
 std::string VipwardEdge::config() const {
@@ -13,11 +15,15 @@ std::string VipwardEdge::config() const {
   text.health_check = {{"protocol", "tcp"}, {"interval", "250ms"}, {"fast_interval", "100ms"}};
   text.top = Daemon::top_keys(folder_);
 
+  // Byte-identical on both hosts, as the README shows it.
+  std::string peers;
+  if (settings_.peer) {
+    const auto [first, second] = std::minmax(own_address(), *settings_.peer);
+    peers = "\"" + first.to_string() + "\", \"" + second.to_string() + "\"";
+  }
   std::map<std::string, std::string> keys{
-      {"addresses", "[" + settings_.vip.to_string() + "/24]"},
-      // Byte-identical on both hosts, as the README shows it.
-      {"peers", "[" + std::min(host_.address(), settings_.peer).to_string() + ", " +
-                    std::max(host_.address(), settings_.peer).to_string() + "]"},
+      {"addresses", "[\"" + settings_.vip.to_string() + (settings_.vip.is_v4() ? "/24" : "/64") + "\"]"},
+      {"peers", "[" + peers + "]"},
       {"virtual_router_id", std::to_string(settings_.virtual_router_id)},
       {"priority", std::to_string(settings_.priority)},
       {"advertise_interval", std::to_string(settings_.interval.count()) + "ms"},
