@@ -7,7 +7,6 @@
 
 #include "config/difference.h"
 #include "config/vip_family.h"
-#include "lb/vip/diagnosis.h"
 #include "lb/vip/reason_text.h"
 #include "lb/vip/v2_password.h"
 #include "lb/vip/vip_settings.h"
@@ -39,6 +38,8 @@ std::optional<VrrpPassword> password_of(const VipConfig& config) {
 constexpr unsigned kLinkLocalPrefix = 64;
 // A network that reflects our packets has done so by then.
 constexpr Duration kReflection = 1s;
+// Until it is tried again to listen where the kernel has refused it.
+constexpr Duration kListenPause = 1s;
 
 std::int64_t microseconds(Duration duration) {
   return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
@@ -78,6 +79,7 @@ VirtualRouter::VirtualRouter(Loop& loop, Log& log, const VipConfig& config, std:
                 .state_file = std::move(state_file)},
                links_),
       instance_(settings_of(config, own_links_, own_links_.source(links_.table()).value_or(IpAddress()))),
+      contention_(config_, instance_, foreign_, reader_),
       socket_poll_(loop, socket_.fd(), [this](Poll::Ready ready) { wake_up(socket_poll_, ready); }),
       links_poll_(loop, links_.fd(), [this](Poll::Ready ready) { wake_up(links_poll_, ready); }),
       claims_poll_(loop, announcer_.fd(), [this](Poll::Ready ready) { wake_up(claims_poll_, ready); }),
@@ -106,12 +108,12 @@ void VirtualRouter::recall(const VipMemory& memory) {
   reason_ = memory.reason;
   peer_heard_at_ = memory.peer_heard_at;
   earlier_ = memory.counters;
-  was_contested_ = is_contested();
+  contention_.has_changed(loop_.now());  // what it is now was said
 }
 
 void VirtualRouter::watch() {
   running_ = true;
-  listening_since_ = loop_.now();
+  contention_.listen_from(loop_.now());
   for (Poll* poll : {&socket_poll_, &links_poll_, &claims_poll_}) poll->watch({.read = true});
   if (ndisc_claims_poll_) ndisc_claims_poll_->watch({.read = true});
   if (own_links_.others().empty() && !is_multicast(config_)) {
@@ -177,7 +179,7 @@ VipMemory VirtualRouter::memory() const {
           .own_peers = own_links_.own(),
           .source = own_links_.source(links_.table()),
           .password = password_,
-          .socket_interface = socket_.interface(),
+          .socket_interface = listen_again_ ? 0 : socket_.interface(),
           .links_usable = links_usable_,
           .wish = wish_.candidacy,
           .wish_why = wish_.why,
@@ -217,7 +219,8 @@ void VirtualRouter::turn(std::optional<Duration> pause) {
   const TimePoint now = loop_.now();
   Actions actions;
   hear(now, actions);
-  if (links_.drain(now) || !std::exchange(links_followed_, true)) follow_links(now, actions);
+  const bool has_news = links_.drain(now) || !std::exchange(links_followed_, true);
+  if (has_news || (listen_again_ && now >= *listen_again_)) follow_links(now, actions);
   keeping_.expire(now);
   const Wish wish = effective_wish();
   if (instance_.state() == VipState::Fault && reason_ != wish.why) {
@@ -266,11 +269,8 @@ void VirtualRouter::follow_links(TimePoint now, Actions& actions) {
   const Link* link = table.find(own_links_.interface());
   const unsigned index = link != nullptr ? link->index : 0;
   const bool usable = own_links_.interface_fault(table).empty();
-  if (index != socket_.interface() || (usable && !links_usable_)) {
-    if (const auto problem = socket_.attach(own_links_.interface(), index)) {
-      log_.error("cannot listen for VRRP", {{"error", *problem}});
-    }
-  }
+  const bool is_due = listen_again_ && now >= *listen_again_;
+  if (index != socket_.interface() || (usable && !links_usable_) || is_due) listen(now, index);
   announcer_.attach(link);
   if (const auto source = own_links_.source(table)) instance_.set_own_address(*source);
   if (usable && !std::exchange(links_usable_, usable) && instance_.state() != VipState::Init) {
@@ -279,8 +279,19 @@ void VirtualRouter::follow_links(TimePoint now, Actions& actions) {
   links_usable_ = usable;
 }
 
+// By unicast the group is for strangers alone, and its absence no fault.
+void VirtualRouter::listen(TimePoint now, unsigned index) {
+  const auto problem = socket_.attach(own_links_.interface(), index);
+  // Said once, however often it is tried.
+  if (problem && !listen_again_) log_.error("cannot listen for VRRP", {{"error", *problem}});
+  const bool is_deaf = problem && (socket_.interface() == 0 || is_multicast(config_));
+  deaf_because_ = is_deaf ? *problem : "";
+  listen_again_ = problem ? std::optional(now + kListenPause) : std::nullopt;
+}
+
 VirtualRouter::Wish VirtualRouter::effective_wish() const {
   auto why = own_links_.interface_fault(links_.table());
+  if (why.empty()) why = deaf_because_;
   if (!why.empty()) return {Candidacy::None, std::move(why)};
   if (const std::string* refused = keeping_.fault()) return {Candidacy::None, *refused};
   why = own_links_.tracked_fault(links_.table());
@@ -406,7 +417,7 @@ VipReport VirtualRouter::report() const {
     report.peer = heard->source;
     report.peer_heard_at = peer_heard_at_;
   }
-  report.contested = is_contested();
+  report.contested = contention_.is_under_way();
   report.warning = warning();
   report.counters = counters_;
   report.counters.advertisements_sent = sender_.sent();
@@ -419,20 +430,9 @@ VipReport VirtualRouter::report() const {
   return report;
 }
 
-bool VirtualRouter::is_deaf() const {
-  const TimePoint last =
-      std::max({listening_since_, foreign_.since(), reader_.arrived_at().value_or(TimePoint())});
-  return instance_.state() == VipState::Active && foreign_.is_under_way() && reader_.explanation().empty() &&
-         loop_.now() - last > 4 * config_.advertise_interval;  // which no skew exceeds
-}
-
 std::string VirtualRouter::warning() const {
-  const std::string& explanation = reader_.explanation();
-  const std::string cause = explanation.empty() ? "" : "; " + explanation;
-  if (is_deaf()) return foreign_.last() + explain_silence(family_of(config_), is_multicast(config_));
-  if (foreign_.is_under_way()) return foreign_.last() + cause;
-  if (instance_.is_contested()) return explain_contested(instance_.last_heard()->source) + cause;
-  if (!explanation.empty()) return explanation;
+  std::string warning = contention_.warning(loop_.now());
+  if (!warning.empty()) return warning;
   if (wish_.candidacy == Candidacy::IfNobodyHeard) return wish_.why + ", no candidate until resume";
   if (keeping_.state_file_problem()) return *keeping_.state_file_problem();
   return "";
@@ -440,8 +440,9 @@ std::string VirtualRouter::warning() const {
 
 void VirtualRouter::arm(TimePoint now) {
   std::optional<TimePoint> next;
-  for (const auto& at : {instance_.next_deadline(), links_.next_deadline(), keeping_.next_deadline(),
-                         announcer_.next_deadline(), foreign_.next_deadline(), reader_.next_deadline()}) {
+  for (const auto& at :
+       {instance_.next_deadline(), links_.next_deadline(), keeping_.next_deadline(),
+        announcer_.next_deadline(), foreign_.next_deadline(), reader_.next_deadline(), listen_again_}) {
     if (at && (!next || *at < *next)) next = at;
   }
   if (!next) return timer_.cancel();
@@ -450,12 +451,7 @@ void VirtualRouter::arm(TimePoint now) {
 }
 
 void VirtualRouter::say(bool changed) {
-  const bool contested = is_contested();
-  const bool deaf = is_deaf();
-  if (std::exchange(was_contested_, contested) != contested) changed_ = true;
-  if (std::exchange(was_deaf_, deaf) != deaf) changed_ = true;
-  if (explained_ != reader_.explanation()) changed_ = true;
-  explained_ = reader_.explanation();
+  if (contention_.has_changed(loop_.now())) changed_ = true;
   if (std::exchange(changed_, false) || changed) hooks_.on_change();
 }
 

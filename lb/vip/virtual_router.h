@@ -20,6 +20,7 @@
 #include "lb/vip/announcer.h"
 #include "lb/vip/claim_watch.h"
 #include "lb/vip/conflict_watch.h"
+#include "lb/vip/contention.h"
 #include "lb/vip/instance.h"
 #include "lb/vip/keeping.h"
 #include "lb/vip/link_watch.h"
@@ -103,6 +104,7 @@ class VirtualRouter {
   void turn(std::optional<Duration> pause = std::nullopt);
   void hear(TimePoint now, Actions& actions);
   void follow_links(TimePoint now, Actions& actions);
+  void listen(TimePoint now, unsigned index);
   Wish effective_wish() const;
   std::optional<std::string> password_refusal(const VipConfig& next) const;
   void apply(TimePoint now, const Actions& actions);
@@ -114,9 +116,6 @@ class VirtualRouter {
   void give_up(TimePoint now, const Transition& transition, bool tell_release);
   void enter(const Transition& transition, std::span<const LogField> phases, std::string reason);
   void advertise(TimePoint now, std::uint8_t priority);
-  bool is_contested() const { return instance_.is_contested() || foreign_.is_under_way(); }
-  // Another holder shows itself by its claims, and for a while nothing of VRRP has.
-  bool is_deaf() const;
   std::string warning() const;
   void arm(TimePoint now);
   void say(bool changed);
@@ -137,6 +136,7 @@ class VirtualRouter {
   ClaimWatch claims_;
   Keeping keeping_;
   Instance instance_;
+  Contention contention_;
   Wish wish_;
   bool running_ = false;  // since start() or go_on()
   bool farewell_pending_ = false;
@@ -148,13 +148,11 @@ class VirtualRouter {
   std::uint64_t peer_claims_ = 0;  // of a peer while we are active
   bool links_followed_ = false;    // by this object, at least once
   bool links_usable_ = false;
-  bool vip_was_ours_ = false;  // when this life began
-  TimePoint armed_for_{};      // what the timer was armed for last
-  bool was_contested_ = false;
-  bool was_deaf_ = false;
-  std::string explained_;        // by the reader, when the change was said last
-  TimePoint listening_since_{};  // of this object
-  bool claim_heard_ = false;     // since the last change of our own state
+  std::string deaf_because_;               // why peers cannot be heard; empty: they can
+  std::optional<TimePoint> listen_again_;  // when that, or what else was refused, is tried again
+  bool vip_was_ours_ = false;              // when this life began
+  TimePoint armed_for_{};                  // what the timer was armed for last
+  bool claim_heard_ = false;               // since the last change of our own state
   TimePoint farewell_due_{};
   VipCounters counters_;  // of this image
   VipCounters earlier_;   // of those before

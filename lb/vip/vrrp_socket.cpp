@@ -52,33 +52,12 @@ bool set_options(int fd, int family) {
          set_option(fd, SOL_SOCKET, SO_PRIORITY, kPriority);
 }
 
-bool join(int fd, int family, unsigned index) {
-  const IpAddress group = vrrp_group(family);
-  if (family == AF_INET6) {
-    ipv6_mreq request{};
-    std::memcpy(&request.ipv6mr_multiaddr, group.bytes().data(), sizeof request.ipv6mr_multiaddr);
-    request.ipv6mr_interface = index;
-    return set_option(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, request);
-  }
-  ip_mreqn request{};
-  std::memcpy(&request.imr_multiaddr, group.bytes().data(), sizeof request.imr_multiaddr);
-  request.imr_ifindex = static_cast<int>(index);
-  return set_option(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, request);
-}
-
-void leave(int fd, int family, unsigned index) {
-  const IpAddress group = vrrp_group(family);
-  if (family == AF_INET6) {
-    ipv6_mreq request{};
-    std::memcpy(&request.ipv6mr_multiaddr, group.bytes().data(), sizeof request.ipv6mr_multiaddr);
-    request.ipv6mr_interface = index;
-    set_option(fd, IPPROTO_IPV6, IPV6_LEAVE_GROUP, request);
-    return;
-  }
-  ip_mreqn request{};
-  std::memcpy(&request.imr_multiaddr, group.bytes().data(), sizeof request.imr_multiaddr);
-  request.imr_ifindex = static_cast<int>(index);
-  set_option(fd, IPPROTO_IP, IP_DROP_MEMBERSHIP, request);
+// `change`: MCAST_JOIN_GROUP or MCAST_LEAVE_GROUP (RFC 3678, section 5.1).
+bool change_membership(int fd, int family, unsigned index, int change) {
+  group_req request{};
+  request.gr_interface = index;
+  SocketAddress(vrrp_group(family), 0).to_sockaddr(request.gr_group);
+  return set_option(fd, family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP, change, request);
 }
 
 std::string error_text(const std::string& what) {
@@ -166,7 +145,7 @@ VrrpSocket::VrrpSocket(int family, Fd inherited, unsigned index)
 }
 
 std::optional<std::string> VrrpSocket::attach(const std::string& name, unsigned index) {
-  if (index_ != 0) leave(fd_.get(), family_, index_);
+  if (index_ != 0) change_membership(fd_.get(), family_, index_, MCAST_LEAVE_GROUP);
   index_ = 0;
   if (index == 0) return std::nullopt;
   std::array<char, IFNAMSIZ> device{};
@@ -177,7 +156,7 @@ std::optional<std::string> VrrpSocket::attach(const std::string& name, unsigned 
   const int ignored = 0;
   setsockopt(fd_.get(), SOL_SOCKET, SO_DETACH_FILTER, &ignored, sizeof ignored);
   index_ = index;
-  if (!join(fd_.get(), family_, index) && errno != EADDRINUSE) {
+  if (!change_membership(fd_.get(), family_, index, MCAST_JOIN_GROUP) && errno != EADDRINUSE) {
     return error_text("cannot join " + vrrp_group(family_).to_string() + " on " + name);
   }
   return std::nullopt;

@@ -103,9 +103,10 @@ struct RouterBench : VipBench {
   }
   // The peer advertises, and the packet waits in the router's socket when this returns.
   void say(std::uint8_t priority, Duration interval = 100ms) {
+    const IpAddress to = config.peers.empty() ? vrrp_group(AF_INET) : holder.address();
     const auto message = encode({.priority = priority, .interval = interval, .addresses = {vip}}, dialect(),
-                                peer.address(), holder.address());
-    REQUIRE(ear->send(peer.address(), holder.address(), message) == 0);
+                                peer.address(), to);
+    REQUIRE(ear->send(peer.address(), to, message) == 0);
   }
   // Whether an event of the kernel has said since the last call that `address` went.
   bool was_gone(const IpAddress& address) {

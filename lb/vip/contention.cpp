@@ -1,0 +1,38 @@
+#include "lb/vip/contention.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "config/vip_family.h"
+#include "lb/vip/diagnosis.h"
+
+namespace vipward {
+
+bool Contention::is_deaf(TimePoint now) const {
+  const TimePoint last =
+      std::max({listening_since_, foreign_.since(), reader_.arrived_at().value_or(TimePoint())});
+  return instance_.state() == VipState::Active && foreign_.is_under_way() && reader_.explanation().empty() &&
+         now - last > 4 * config_.advertise_interval;  // which no skew exceeds
+}
+
+std::string Contention::warning(TimePoint now) const {
+  const std::string& explanation = reader_.explanation();
+  const std::string cause = explanation.empty() ? "" : "; " + explanation;
+  if (is_deaf(now)) return foreign_.last() + explain_silence(family_of(config_), is_multicast(config_));
+  if (foreign_.is_under_way()) return foreign_.last() + cause;
+  if (instance_.is_contested()) return explain_contested(instance_.last_heard()->source) + cause;
+  return explanation;
+}
+
+bool Contention::has_changed(TimePoint now) {
+  const bool under_way = is_under_way();
+  const bool deaf = is_deaf(now);
+  const bool is_other =
+      under_way != was_under_way_ || deaf != was_deaf_ || explained_ != reader_.explanation();
+  was_under_way_ = under_way;
+  was_deaf_ = deaf;
+  explained_ = reader_.explanation();
+  return is_other;
+}
+
+}  // namespace vipward
