@@ -1,21 +1,15 @@
 #include "config/vip_family.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace vipward {
 namespace {
 
 // 00-00-5E-00-02-{VRID} (RFC 9568 7.3) as RFC 4291 makes an interface's address of a MAC.
 IpAddress link_local_of(std::uint8_t virtual_router_id) {
-  sockaddr_in6 v6{};
-  v6.sin6_family = AF_INET6;
   const std::array<std::uint8_t, 16> bytes{0xfe, 0x80, 0,    0,    0,    0, 0,    0,
                                            0x02, 0x00, 0x5e, 0xff, 0xfe, 0, 0x02, virtual_router_id};
-  std::memcpy(&v6.sin6_addr, bytes.data(), bytes.size());
-  sockaddr_storage storage{};
-  std::memcpy(&storage, &v6, sizeof v6);
-  return IpAddress::from_sockaddr(storage);
+  return *IpAddress::from_bytes(bytes);
 }
 
 bool is_link_local(const Cidr& cidr) {

@@ -2,10 +2,8 @@
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
-#include <sys/socket.h>
 
 #include <algorithm>
-#include <cstring>
 #include <ctime>
 #include <memory>
 
@@ -26,21 +24,8 @@ std::string printable(const unsigned char* bytes, int size) {
 }
 
 std::string address_text(const unsigned char* bytes, int size) {
-  sockaddr_storage storage{};
-  if (size == 4) {
-    sockaddr_in v4{};
-    v4.sin_family = AF_INET;
-    std::memcpy(&v4.sin_addr, bytes, 4);
-    std::memcpy(&storage, &v4, sizeof v4);
-  } else if (size == 16) {
-    sockaddr_in6 v6{};
-    v6.sin6_family = AF_INET6;
-    std::memcpy(&v6.sin6_addr, bytes, 16);
-    std::memcpy(&storage, &v6, sizeof v6);
-  } else {
-    return "?";
-  }
-  return IpAddress::from_sockaddr(storage).to_string();
+  const auto address = IpAddress::from_bytes({bytes, static_cast<std::size_t>(size)});
+  return address ? address->to_string() : "?";
 }
 
 }  // namespace

@@ -7,9 +7,11 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <variant>
 
 #include "config/load.h"
 #include "lb/cli/commands.h"
+#include "lb/vip/v2_password.h"
 
 namespace vipward {
 namespace {
@@ -50,6 +52,15 @@ void warn_of_files(const std::string& file, const Config& config, std::ostream& 
   }
 }
 
+// Why `run` would refuse what can be read of it; nullopt: it would not.
+std::optional<std::string> password_problem(const Config& config) {
+  if (!config.vip || !config.vip->v2_password_file) return std::nullopt;
+  if (access(config.vip->v2_password_file->c_str(), R_OK) != 0) return std::nullopt;  // warned of
+  const auto read = read_v2_password(*config.vip->v2_password_file);
+  const auto* problem = std::get_if<std::string>(&read);
+  return problem != nullptr ? std::optional(*problem) : std::nullopt;
+}
+
 // As root, which this command need not be, `run` gives the proxy an account of its own.
 void warn_of_open_socket(const std::string& file, const Config& config, std::ostream& err) {
   if ((config.control_socket.mode & S_IWOTH) == 0) return;
@@ -65,6 +76,10 @@ int run_check(const CheckCommand& command, Output output) {
   if (!result.config) return kExitError;
   warn_of_files(command.config_path, *result.config, output.err);
   warn_of_open_socket(command.config_path, *result.config, output.err);
+  if (const auto problem = password_problem(*result.config)) {
+    output.err << command.config_path << ": " << *problem << '\n';
+    return kExitError;
+  }
   output.out << command.config_path << ": ok: " << summarize(*result.config) << '\n';
   return kExitOk;
 }

@@ -61,13 +61,12 @@ namespace {
 bool may_have_fractions(std::string_view key) {
   return key == "bounds" || key == "sum";
 }
-bool has_stray_fraction(const nlohmann::json& json) {
-  if (json.is_number_float()) return true;
-  if (!json.is_structured()) return false;
+void refuse_stray_fractions(const nlohmann::json& json) {
+  if (json.is_number_float()) throw std::invalid_argument("a fraction where there is none");
+  if (!json.is_structured()) return;
   for (const auto& [key, value] : json.items()) {
-    if (!may_have_fractions(key) && has_stray_fraction(value)) return true;
+    if (!may_have_fractions(key)) refuse_stray_fractions(value);
   }
-  return false;
 }
 
 }  // namespace
@@ -80,12 +79,14 @@ std::string to_text(const Heritage& heritage) {
 std::variant<Heritage, std::string> parse_heritage(std::string_view text) {
   try {
     const auto json = nlohmann::json::parse(text);
-    if (has_stray_fraction(json)) throw std::invalid_argument("a fraction where there is none");
+    // Of another form nothing is known but this: later ones may have fractions where they like.
+    refuse_stray_fractions(json.at("version"));
     const int version = json.at("version").get<int>();
     if (version != kHeritageVersion) {
       return "the running version leaves its state in form " + std::to_string(version) +
              ", this one understands " + std::to_string(kHeritageVersion);
     }
+    refuse_stray_fractions(json);
     return json.get<Heritage>();
   } catch (const std::exception& error) {
     return std::string("the state that the running version leaves cannot be read: ") + error.what();

@@ -25,31 +25,35 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   if (terminated.size() != std::strlen(terminated.c_str())) return std::nullopt;
   IpAddress result;
   if (inet_pton(AF_INET, terminated.c_str(), result.bytes_.data()) == 1) return result;
-  sockaddr_in6 v6{};
-  v6.sin6_family = AF_INET6;
-  if (inet_pton(AF_INET6, terminated.c_str(), &v6.sin6_addr) != 1) return std::nullopt;
-  sockaddr_storage storage{};
-  std::memcpy(&storage, &v6, sizeof v6);
-  return from_sockaddr(storage);
+  std::array<std::uint8_t, 16> v6{};
+  if (inet_pton(AF_INET6, terminated.c_str(), v6.data()) != 1) return std::nullopt;
+  return from_bytes(v6);
+}
+
+std::optional<IpAddress> IpAddress::from_bytes(std::span<const std::uint8_t> bytes) {
+  IpAddress result;
+  if (bytes.size() != 4 && bytes.size() != result.bytes_.size()) return std::nullopt;
+  const bool is_v6 = bytes.size() == result.bytes_.size();
+  const bool is_mapped = is_v6 && std::memcmp(bytes.data(), kMappedPrefix.data(), kMappedPrefix.size()) == 0;
+  if (is_mapped) bytes = bytes.subspan(kMappedPrefix.size());
+  if (is_v6 && !is_mapped) result.family_ = AF_INET6;
+  std::memcpy(result.bytes_.data(), bytes.data(), bytes.size());
+  return result;
 }
 
 IpAddress IpAddress::from_sockaddr(const sockaddr_storage& storage) {
-  IpAddress result;
+  std::array<std::uint8_t, 16> bytes{};
   if (storage.ss_family == AF_INET6) {
     sockaddr_in6 v6{};
     std::memcpy(&v6, &storage, sizeof v6);
-    if (std::memcmp(&v6.sin6_addr, kMappedPrefix.data(), kMappedPrefix.size()) == 0) {
-      std::memcpy(result.bytes_.data(), v6.sin6_addr.s6_addr + kMappedPrefix.size(), 4);
-    } else {
-      result.family_ = AF_INET6;
-      std::memcpy(result.bytes_.data(), &v6.sin6_addr, 16);
-    }
-  } else if (storage.ss_family == AF_INET) {
-    sockaddr_in v4{};
-    std::memcpy(&v4, &storage, sizeof v4);
-    std::memcpy(result.bytes_.data(), &v4.sin_addr, 4);
+    std::memcpy(bytes.data(), &v6.sin6_addr, sizeof v6.sin6_addr);
+    return *from_bytes(bytes);
   }
-  return result;
+  if (storage.ss_family != AF_INET) return {};
+  sockaddr_in v4{};
+  std::memcpy(&v4, &storage, sizeof v4);
+  std::memcpy(bytes.data(), &v4.sin_addr, sizeof v4.sin_addr);
+  return *from_bytes(std::span(bytes).first(sizeof v4.sin_addr));
 }
 
 bool IpAddress::is_unspecified() const {

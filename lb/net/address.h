@@ -9,6 +9,7 @@
 #include <compare>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,8 @@ class IpAddress {
   // "10.0.0.1" or "fd00::1"; no brackets, no zone.
   static std::optional<IpAddress> parse(std::string_view text);
   static IpAddress from_sockaddr(const sockaddr_storage& storage);
+  // In network byte order, 4 of them or 16; of another number: nullopt.
+  static std::optional<IpAddress> from_bytes(std::span<const std::uint8_t> bytes);
 
   bool is_v4() const { return family_ == AF_INET; }
   int family() const { return family_; }

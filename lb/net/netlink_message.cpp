@@ -61,20 +61,10 @@ std::optional<NetlinkEvent> parse_link(std::span<const std::byte> payload, bool 
 }
 
 std::optional<IpAddress> address_of(int family, std::span<const std::byte> bytes) {
-  sockaddr_storage storage{};
-  if (const auto v4 = read_as<in_addr>(bytes); family == AF_INET && bytes.size() == sizeof *v4) {
-    const sockaddr_in whole{.sin_family = AF_INET, .sin_port = 0, .sin_addr = *v4, .sin_zero = {}};
-    std::memcpy(&storage, &whole, sizeof whole);
-  } else if (const auto v6 = read_as<in6_addr>(bytes); family == AF_INET6 && bytes.size() == sizeof *v6) {
-    const sockaddr_in6 whole{
-        .sin6_family = AF_INET6, .sin6_port = 0, .sin6_flowinfo = 0, .sin6_addr = *v6, .sin6_scope_id = 0};
-    std::memcpy(&storage, &whole, sizeof whole);
-  } else {
-    return std::nullopt;
-  }
-  const IpAddress address = IpAddress::from_sockaddr(storage);
+  const auto address =
+      IpAddress::from_bytes({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
   // An IPv4-mapped one would be taken for the IPv4 address, with a prefix of another length.
-  return address.family() == family ? std::optional(address) : std::nullopt;
+  return address && address->family() == family ? address : std::nullopt;
 }
 
 std::optional<NetlinkEvent> parse_address(std::span<const std::byte> payload, bool is_gone) {

@@ -23,7 +23,8 @@ std::optional<HeardAdvertisement> AdvertisementReader::read(
     TimePoint now, const std::variant<VrrpDatagram, VrrpRejectReason>& received, const Own& own) {
   if (const auto* reason = std::get_if<VrrpRejectReason>(&received)) {
     ++rejected_[static_cast<std::size_t>(*reason)];
-    explain(now, to_string(*reason), "unknown", std::nullopt);
+    if (said_.may_say(std::string(to_string(*reason)), now))
+      log_.warn("VRRP packet refused", {{"source", "unknown"}, {"reason", to_string(*reason)}});
     return std::nullopt;
   }
   const auto& whole = std::get<VrrpDatagram>(received);
@@ -60,14 +61,14 @@ void AdvertisementReader::hear_own_address(TimePoint now, const VrrpDatagram& da
   if (own.may_be_reflected || !has_vrid(datagram, settings_.dialect.vrid)) return;
   const std::string explanation = explain_own_address(datagram.source, settings_.dialect.vrid);
   remember(now, explanation);
-  explain(now, "own_address", datagram.source.to_string(), explanation);
+  explain(now, "own_address", datagram.source, explanation);
 }
 
 void AdvertisementReader::reject(TimePoint now, VrrpRejectReason reason, const VrrpDatagram& datagram) {
   ++rejected_[static_cast<std::size_t>(reason)];
-  const std::string source = datagram.source.to_string();
   if (reason == VrrpRejectReason::UnknownPeer) {
-    const std::string who = "VRRP advertisement of " + source + ", which is not in vip.peers";
+    const std::string who =
+        "VRRP advertisement of " + datagram.source.to_string() + ", which is not in vip.peers";
     if (foreign_.observe(now, who)) {
       log_.error("another holder of the address shows itself", {{"conflict", who}});
     }
@@ -83,13 +84,18 @@ void AdvertisementReader::reject(TimePoint now, VrrpRejectReason reason, const V
     if (!settings_.peers || !is_peer(datagram.source) || !other_vrids_.insert(datagram.source).second) return;
     explanation = explain_other_vrid(datagram.source, datagram.message[1], dialect.vrid);
   }
-  explain(now, to_string(reason), source, explanation);
+  explain(now, to_string(reason), datagram.source, explanation);
 }
 
-void AdvertisementReader::explain(TimePoint now, std::string_view reason, const std::string& source,
+SaidOnce& AdvertisementReader::said_of(const IpAddress& source) {
+  return settings_.peers && is_peer(source) ? said_of_peers_ : said_;
+}
+
+void AdvertisementReader::explain(TimePoint now, std::string_view reason, const IpAddress& source,
                                   const std::optional<std::string>& explanation) {
-  if (!said_.may_say(std::string(reason) + source, now)) return;
-  std::vector<LogField> fields{{"source", source}, {"reason", reason}};
+  const std::string who = source.to_string();
+  if (!said_of(source).may_say(std::string(reason) + who, now)) return;
+  std::vector<LogField> fields{{"source", who}, {"reason", reason}};
   if (explanation) fields.emplace_back("explanation", *explanation);
   log_.write(LogLevel::Warn, "VRRP packet refused", fields);
 }
@@ -109,7 +115,7 @@ void AdvertisementReader::compare_addresses(TimePoint now, const Advertisement& 
   if (theirs == settings_.addresses) return;
   const std::string explanation = explain_addresses(source, theirs, settings_.addresses);
   remember(now, explanation);
-  if (!said_.may_say("addresses " + source.to_string(), now)) return;
+  if (!said_of(source).may_say("addresses " + source.to_string(), now)) return;
   std::string list;
   for (const IpAddress& address : theirs) list += (list.empty() ? "" : ",") + address.to_string();
   log_.warn("the peer advertises other addresses than ours",

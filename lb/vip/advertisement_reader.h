@@ -58,7 +58,8 @@ class AdvertisementReader {
   bool is_peer(const IpAddress& source) const;
   void hear_own_address(TimePoint now, const VrrpDatagram& datagram, const Own& own);
   void reject(TimePoint now, VrrpRejectReason reason, const VrrpDatagram& datagram);
-  void explain(TimePoint now, std::string_view reason, const std::string& source,
+  SaidOnce& said_of(const IpAddress& source);
+  void explain(TimePoint now, std::string_view reason, const IpAddress& source,
                const std::optional<std::string>& explanation);
   void remember(TimePoint now, const std::string& explanation);
   void compare_addresses(TimePoint now, const Advertisement& advertisement, const IpAddress& source);
@@ -69,6 +70,7 @@ class AdvertisementReader {
   std::uint64_t received_ = 0;
   std::array<std::uint64_t, kVrrpRejectReasons.size()> rejected_{};
   SaidOnce said_;
+  SaidOnce said_of_peers_;  // that are named: however many strangers there are, they keep their lines
   std::set<IpAddress> other_vrids_;  // peers whose other VRID was said, which may be no mistake
   std::string explanation_;
   std::optional<TimePoint> explained_until_;

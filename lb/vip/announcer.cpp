@@ -3,6 +3,7 @@
 #include <linux/if_ether.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <string>
 #include <utility>
 
@@ -118,12 +119,14 @@ Announcer::Announcer(std::vector<IpAddress> addresses, Duration refresh)
       ndisc_(ndisc_socket(only(addresses_, AF_INET6))),
       plan_(refresh) {}
 
-int Announcer::attach(const Link* link) {
+int Announcer::attach(const LinkTable& table, const std::string& interface) {
+  const Link* link = table.find(interface);
   const unsigned index = link != nullptr ? link->index : 0;
+  interface_ = interface;
   if (link != nullptr) mac_ = link->mac;
   const int error = follow(arp_, index);
   if (!ndisc_) return error;
-  is_router_ = link != nullptr && forwards_ipv6(link->name);
+  asker_ = table.link_local_of(interface, addresses_);
   const int other = follow(*ndisc_, index);
   return error != 0 ? error : other;
 }
@@ -147,10 +150,10 @@ int Announcer::send(const Announcement& announcement) {
     case AnnouncementKind::GarpReply:
       return arp_.send(garp_reply(mac_, address));
     case AnnouncementKind::UnsolicitedNa:
-      return ndisc_->send(unsolicited_na({.mac = mac_, .is_router = is_router_}, address));
+      return ndisc_->send(unsolicited_na({.mac = mac_, .is_router = forwards_ipv6(interface_)}, address));
     case AnnouncementKind::Probe:
-      return address.is_v4() ? arp_.send(arp_probe(mac_, address))
-                             : ndisc_->send(neighbour_probe(mac_, address));
+      if (address.is_v4()) return arp_.send(arp_probe(mac_, address));
+      return asker_ ? ndisc_->send(neighbour_probe(mac_, *asker_, address)) : EADDRNOTAVAIL;
   }
   return 0;
 }

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "lb/event/time.h"
@@ -38,10 +39,9 @@ class Announcer {
   // PacketSocket::fd.
   int fd() const { return arp_.fd(); }
   std::optional<int> ndisc_fd() const { return ndisc_ ? std::optional(ndisc_->fd()) : std::nullopt; }
-  // Follows the interface: call it again with what the name means now when that has changed, its MAC address
-  // too; nullptr: there is none. 0 or an errno. Asks whether the interface forwards IPv6, in the network
-  // namespace of the calling thread.
-  int attach(const Link* link);
+  // Follows the interface of that name: call it again when something about it has changed, its MAC or
+  // link-local address too. 0 or an errno.
+  int attach(const LinkTable& table, const std::string& interface);
 
   // The VIPs are on: the rounds begin. Nothing is sent before send_due().
   void start(TimePoint now) { plan_.start(now, addresses_); }
@@ -53,7 +53,8 @@ class Announcer {
   void restart(TimePoint now) { plan_.restart(now); }
   // The VIPs are off.
   void stop() { plan_.stop(); }
-  // Sends what is due, at most kFramesPerBurst frames.
+  // Sends what is due, at most kFramesPerBurst frames. Asks whether the interface forwards IPv6, in the
+  // network namespace of the calling thread.
   void send_due(TimePoint now);
   // When send_due() wants to be called.
   std::optional<TimePoint> next_deadline() const { return plan_.next_deadline(); }
@@ -74,8 +75,9 @@ class Announcer {
   std::vector<IpAddress> addresses_;
   PacketSocket arp_;
   std::optional<PacketSocket> ndisc_;
+  std::string interface_;
   MacAddress mac_{};
-  bool is_router_ = false;
+  std::optional<IpAddress> asker_;  // what probes for IPv6 addresses are sent from: link-local, and no VIP
   AnnouncePlan plan_;
   std::array<std::uint64_t, kAnnouncementKinds.size()> sent_{};
   std::uint64_t failed_ = 0;

@@ -97,7 +97,7 @@ std::string ttl_text(const VrrpDatagram& datagram) {
 bool has_old_unicast_checksum(const VrrpDatagram& datagram, const Dialect& dialect) {
   if (!datagram.source.is_v4() || datagram.destination.is_multicast()) return false;
   VrrpDatagram as_multicast = datagram;
-  as_multicast.destination = *IpAddress::parse("224.0.0.18");
+  as_multicast.destination = vrrp_group(AF_INET);
   return std::holds_alternative<DecodedAdvertisement>(decode(as_multicast, dialect));
 }
 

@@ -121,7 +121,7 @@ Actions Instance::on_advertisement(TimePoint now, const HeardAdvertisement& hear
   } else {
     hear_while_listening(now, heard);
   }
-  if (heard.priority != 0) {
+  if (heard.priority != 0 && !is_last_word(now, heard)) {
     last_heard_ =
         LastHeard{.source = heard.source, .priority = heard.priority, .interval = heard.interval, .at = now};
   }
@@ -207,6 +207,13 @@ bool Instance::may_preempt(std::uint8_t priority) const {
   if (priority >= settings_.priority) return false;
   return settings_.failback == Failback::Immediately || settings_.priority == kOwnerPriority ||
          priority <= kReluctantPriority;
+}
+
+// Of one that has found a better active one: to that it gives way, and to us it is not the active one.
+bool Instance::is_last_word(TimePoint now, const HeardAdvertisement& heard) const {
+  return state_ != VipState::Active && heard.priority == kReluctantPriority && last_heard_ &&
+         last_heard_->source != heard.source && last_heard_->priority > heard.priority &&
+         now - last_heard_->at < down();
 }
 
 bool Instance::goes_first(const HeardAdvertisement& heard) const {

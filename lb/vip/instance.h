@@ -197,6 +197,7 @@ class Instance {
     return candidacy_ == Candidacy::Full && may_preempt(priority);
   }
   bool goes_first(const HeardAdvertisement& heard) const;
+  bool is_last_word(TimePoint now, const HeardAdvertisement& heard) const;
 
   void enter(VipState state, Cause cause, Actions& actions);
   void become_active(TimePoint now, Cause cause, Actions& actions);

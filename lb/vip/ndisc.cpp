@@ -37,6 +37,7 @@ constexpr std::uint8_t kAdvertisement = 136;
 constexpr std::uint8_t kRouterFlag = 0x80;
 constexpr std::uint8_t kSolicitedFlag = 0x40;
 constexpr std::uint8_t kOverrideFlag = 0x20;
+constexpr std::uint8_t kSourceLinkLayerAddress = 1;
 constexpr std::uint8_t kTargetLinkLayerAddress = 2;
 constexpr std::size_t kOptionUnit = 8;  // bytes that the length of an option counts
 constexpr std::uint8_t kMulticast = 0xff;
@@ -61,13 +62,15 @@ std::uint16_t sum_of(Bytes frame) {
 struct Message {
   std::uint8_t type = 0;
   std::uint8_t flags = 0;
-  IpAddress source;  // unspecified: ::
+  IpAddress source;
   Ipv6Bytes group{};
   IpAddress target;
+  std::uint8_t option = 0;  // whose link-layer address `own` is
 };
 
-// Everything but the options, which are there already.
-void build(std::span<std::uint8_t> frame, const MacAddress& own, const Message& message) {
+NdiscFrame build(const MacAddress& own, const Message& message) {
+  NdiscFrame whole{};
+  const std::span<std::uint8_t> frame(whole);
   const auto put = [&frame](std::size_t at, Bytes bytes) {
     std::ranges::copy(bytes, frame.subspan(at).begin());
   };
@@ -80,12 +83,16 @@ void build(std::span<std::uint8_t> frame, const MacAddress& own, const Message& 
   wire::write_u16(frame, kPayloadLengthAt, static_cast<std::uint16_t>(frame.size() - kMessageAt));
   frame[kNextHeaderAt] = kIcmpv6;
   frame[kHopLimitAt] = kHopLimit;
-  if (!message.source.is_unspecified()) wire::write_ipv6(frame, kSourceAt, message.source);
+  wire::write_ipv6(frame, kSourceAt, message.source);
   put(kDestinationAt, message.group);
   frame[kTypeAt] = message.type;
   frame[kFlagsAt] = message.flags;
   wire::write_ipv6(frame, kTargetAt, message.target);
+  frame[kOptionsAt] = message.option;
+  frame[kOptionsAt + 1] = 1;
+  put(kOptionsAt + 2, own);
   wire::write_u16(frame, kChecksumAt, static_cast<std::uint16_t>(~sum_of(frame) & 0xffff));
+  return whole;
 }
 
 bool is_ndisc(Bytes frame) {
@@ -116,30 +123,22 @@ bool read_options(Bytes options, std::optional<MacAddress>& mac) {
 
 }  // namespace
 
-UnsolicitedNaFrame unsolicited_na(const NaSender& own, const IpAddress& address) {
-  UnsolicitedNaFrame frame{};
-  frame[kOptionsAt] = kTargetLinkLayerAddress;
-  frame[kOptionsAt + 1] = 1;
-  std::ranges::copy(own.mac, frame.begin() + kOptionsAt + 2);
+NdiscFrame unsolicited_na(const NaSender& own, const IpAddress& address) {
   const auto router = own.is_router ? kRouterFlag : std::uint8_t{0};
-  build(frame, own.mac,
-        {.type = kAdvertisement,
-         .flags = static_cast<std::uint8_t>(kOverrideFlag | router),
-         .source = address,
-         .group = kAllNodes,
-         .target = address});
-  return frame;
+  return build(own.mac, {.type = kAdvertisement,
+                         .flags = static_cast<std::uint8_t>(kOverrideFlag | router),
+                         .source = address,
+                         .group = kAllNodes,
+                         .target = address,
+                         .option = kTargetLinkLayerAddress});
 }
 
-NeighbourProbeFrame neighbour_probe(const MacAddress& own, const IpAddress& address) {
-  NeighbourProbeFrame frame{};
-  build(frame, own,
-        {.type = kSolicitation,
-         .flags = 0,
-         .source = IpAddress(),
-         .group = solicited_node_group(address),
-         .target = address});
-  return frame;
+NdiscFrame neighbour_probe(const MacAddress& own, const IpAddress& source, const IpAddress& address) {
+  return build(own, {.type = kSolicitation,
+                     .source = source,
+                     .group = solicited_node_group(address),
+                     .target = address,
+                     .option = kSourceLinkLayerAddress});
 }
 
 std::optional<NeighbourAdvertisement> parse_neighbour_advertisement(Bytes frame) {

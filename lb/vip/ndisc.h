@@ -13,9 +13,8 @@
 
 namespace vipward {
 
-// Ethernet, IPv6 and ICMPv6; the advertisement with one option, the solicitation with none.
-using UnsolicitedNaFrame = std::array<std::uint8_t, 86>;
-using NeighbourProbeFrame = std::array<std::uint8_t, 78>;
+// Ethernet, IPv6 and ICMPv6 with one option.
+using NdiscFrame = std::array<std::uint8_t, 86>;
 
 struct NaSender {
   MacAddress mac{};
@@ -26,10 +25,12 @@ struct NaSender {
 
 // Tells all nodes that `address`, an IPv6 one, is at our MAC and whatever they had of it is not (RFC 4861
 // 7.2.6). From the address itself, O = 1, S = 0. Linux updates what it has; it learns nobody new by it.
-UnsolicitedNaFrame unsolicited_na(const NaSender& own, const IpAddress& address);
-// Asks who has `address`, an IPv6 one, without claiming it: the solicitation of duplicate address detection
-// (RFC 4862 5.4.2), from :: to the solicited-node group. A holder answers to all nodes.
-NeighbourProbeFrame neighbour_probe(const MacAddress& own, const IpAddress& address);
+NdiscFrame unsolicited_na(const NaSender& own, const IpAddress& address);
+// Asks who has `address`, an IPv6 one, without claiming it: a solicitation (RFC 4861 4.3) from `source`,
+// another address of ours, to the solicited-node group. A holder answers us alone. That of duplicate address
+// detection (RFC 4862 5.4.2) would be answered to all nodes, who would turn to a second holder for our having
+// asked.
+NdiscFrame neighbour_probe(const MacAddress& own, const IpAddress& source, const IpAddress& address);
 
 struct NeighbourAdvertisement {
   IpAddress source;

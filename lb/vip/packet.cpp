@@ -73,6 +73,10 @@ Duration interval_of(Bytes message, VrrpVersion version) {
 
 }  // namespace
 
+IpAddress vrrp_group(int family) {
+  return *IpAddress::parse(family == AF_INET6 ? "ff02::12" : "224.0.0.18");
+}
+
 std::variant<VrrpDatagram, VrrpRejectReason> parse_ipv4_datagram(Bytes bytes) {
   if (bytes.size() < kIpHeaderLength) return VrrpRejectReason::Length;
   if (bytes[0] >> 4 != 4 || bytes[9] != kVrrpProtocol) return VrrpRejectReason::AddressFamily;

@@ -21,6 +21,8 @@ namespace vipward {
 inline constexpr std::uint8_t kVrrpProtocol = 112;
 // Nothing that a router has forwarded still has it (RFC 9568 5.1.1.3, 5.1.2.3); asked of unicast peers too.
 inline constexpr std::uint8_t kVrrpTtl = 255;
+// Where multicast goes: the routers of VRRP on the link.
+IpAddress vrrp_group(int family);
 // The 12 bits of version 3's field: 10 ms to 40.95 s.
 inline constexpr std::uint16_t kMaxCentiseconds = 4095;
 

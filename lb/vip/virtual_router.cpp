@@ -21,12 +21,6 @@ constexpr Duration kFarewellPause = 2ms;
 // What the last advertisement before a re-execution names at least: the next image takes tens of milliseconds
 // to speak, for which the others must have patience.
 constexpr Duration kPause = 200ms;
-// Datagrams heard in one turn at most: more than the kernel queues for a socket, so that all that waited is
-// heard, and a flood still cannot keep the clock from being looked at.
-constexpr int kMostDatagrams = 1024;
-// Longer than any advertisement of 255 IPv6 addresses, or of IPv4 ones with their IP header.
-constexpr std::size_t kDatagramBytes = 4352;
-
 // Throws std::runtime_error with what is wrong with the file.
 std::optional<VrrpPassword> password_of(const VipConfig& config) {
   if (!config.v2_password_file) return std::nullopt;
@@ -38,8 +32,6 @@ std::optional<VrrpPassword> password_of(const VipConfig& config) {
 constexpr unsigned kLinkLocalPrefix = 64;
 // A network that reflects our packets has done so by then.
 constexpr Duration kReflection = 1s;
-// Until it is tried again to listen where the kernel has refused it.
-constexpr Duration kListenPause = 1s;
 
 std::int64_t microseconds(Duration duration) {
   return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
@@ -58,14 +50,17 @@ VirtualRouter::VirtualRouter(Loop& loop, Log& log, const VipConfig& config, std:
       own_links_(inherited ? OwnLinks(config, links_.table(), inherited->memory.interface,
                                       inherited->memory.own_peers)
                            : OwnLinks(config, links_.table())),
-      reader_(log, foreign_,
-              {.dialect = dialect_of(config, password_),
-               .addresses = advertised_addresses(config),
-               .peers = is_multicast(config) ? std::nullopt : std::optional(own_links_.others())}),
-      socket_(inherited ? VrrpSocket(family_of(config), std::move(inherited->vrrp_socket),
-                                     inherited->memory.socket_interface)
-                        : VrrpSocket(family_of(config))),
-      sender_(log, socket_,
+      ear_(log, foreign_,
+           {.family = family_of(config),
+            .needs_group = is_multicast(config),
+            .interface = own_links_.interface(),
+            .reading = {.dialect = dialect_of(config, password_),
+                        .addresses = advertised_addresses(config),
+                        .peers = is_multicast(config) ? std::nullopt : std::optional(own_links_.others())}},
+           inherited ? std::optional(VrrpEar::Inherited{std::move(inherited->vrrp_socket),
+                                                        inherited->memory.socket_interface})
+                     : std::nullopt),
+      sender_(log, ear_.socket(),
               {.dialect = dialect_of(config, password_),
                .addresses = advertised_addresses(config),
                .destinations =
@@ -79,8 +74,8 @@ VirtualRouter::VirtualRouter(Loop& loop, Log& log, const VipConfig& config, std:
                 .state_file = std::move(state_file)},
                links_),
       instance_(settings_of(config, own_links_, own_links_.source(links_.table()).value_or(IpAddress()))),
-      contention_(config_, instance_, foreign_, reader_),
-      socket_poll_(loop, socket_.fd(), [this](Poll::Ready ready) { wake_up(socket_poll_, ready); }),
+      contention_(config_, instance_, foreign_, ear_.reader()),
+      socket_poll_(loop, ear_.fd(), [this](Poll::Ready ready) { wake_up(socket_poll_, ready); }),
       links_poll_(loop, links_.fd(), [this](Poll::Ready ready) { wake_up(links_poll_, ready); }),
       claims_poll_(loop, announcer_.fd(), [this](Poll::Ready ready) { wake_up(claims_poll_, ready); }),
       timer_(loop, [this] { turn(); }),
@@ -179,7 +174,7 @@ VipMemory VirtualRouter::memory() const {
           .own_peers = own_links_.own(),
           .source = own_links_.source(links_.table()),
           .password = password_,
-          .socket_interface = listen_again_ ? 0 : socket_.interface(),
+          .socket_interface = ear_.index(),
           .links_usable = links_usable_,
           .wish = wish_.candidacy,
           .wish_why = wish_.why,
@@ -220,7 +215,7 @@ void VirtualRouter::turn(std::optional<Duration> pause) {
   Actions actions;
   hear(now, actions);
   const bool has_news = links_.drain(now) || !std::exchange(links_followed_, true);
-  if (has_news || (listen_again_ && now >= *listen_again_)) follow_links(now, actions);
+  if (has_news || ear_.is_due(now)) follow_links(now, actions);
   keeping_.expire(now);
   const Wish wish = effective_wish();
   if (instance_.state() == VipState::Fault && reason_ != wish.why) {
@@ -237,7 +232,7 @@ void VirtualRouter::turn(std::optional<Duration> pause) {
     changed_ = true;
   }
   foreign_.expire(now);
-  reader_.expire(now);
+  ear_.expire(now);
   claims_.look(now, links_.table());
   if (!is_late(now)) announcer_.send_due(now);
   arm(now);
@@ -249,19 +244,14 @@ void VirtualRouter::hear(TimePoint now, Actions& actions) {
   const AdvertisementReader::Own own{
       .source = own_links_.source(links_.table()),
       .may_be_reflected = instance_.state() == VipState::Active || (sent && now - *sent < kReflection)};
-  std::array<std::uint8_t, kDatagramBytes> buffer;
-  for (int i = 0; i < kMostDatagrams; ++i) {
-    const auto received = socket_.receive(buffer);
-    if (!received) return;
-    const auto heard = reader_.read(now, *received, own);
-    if (!heard) continue;
+  ear_.hear(now, own, [&](const HeardAdvertisement& heard) {
     peer_heard_at_ = std::chrono::system_clock::now();
-    if (heard->priority != 0) {
+    if (heard.priority != 0) {
       if (!std::exchange(claim_heard_, true)) changed_ = true;
       if (instance_.state() == VipState::Active) ++peer_claims_;
     }
-    actions.merge(instance_.on_advertisement(now, *heard));
-  }
+    actions.merge(instance_.on_advertisement(now, heard));
+  });
 }
 
 void VirtualRouter::follow_links(TimePoint now, Actions& actions) {
@@ -269,9 +259,8 @@ void VirtualRouter::follow_links(TimePoint now, Actions& actions) {
   const Link* link = table.find(own_links_.interface());
   const unsigned index = link != nullptr ? link->index : 0;
   const bool usable = own_links_.interface_fault(table).empty();
-  const bool is_due = listen_again_ && now >= *listen_again_;
-  if (index != socket_.interface() || (usable && !links_usable_) || is_due) listen(now, index);
-  announcer_.attach(link);
+  ear_.follow(now, index, usable && !links_usable_);
+  announcer_.attach(table, own_links_.interface());
   if (const auto source = own_links_.source(table)) instance_.set_own_address(*source);
   if (usable && !std::exchange(links_usable_, usable) && instance_.state() != VipState::Init) {
     actions.merge(instance_.on_carrier_up(now));
@@ -279,19 +268,9 @@ void VirtualRouter::follow_links(TimePoint now, Actions& actions) {
   links_usable_ = usable;
 }
 
-// By unicast the group is for strangers alone, and its absence no fault.
-void VirtualRouter::listen(TimePoint now, unsigned index) {
-  const auto problem = socket_.attach(own_links_.interface(), index);
-  // Said once, however often it is tried.
-  if (problem && !listen_again_) log_.error("cannot listen for VRRP", {{"error", *problem}});
-  const bool is_deaf = problem && (socket_.interface() == 0 || is_multicast(config_));
-  deaf_because_ = is_deaf ? *problem : "";
-  listen_again_ = problem ? std::optional(now + kListenPause) : std::nullopt;
-}
-
 VirtualRouter::Wish VirtualRouter::effective_wish() const {
   auto why = own_links_.interface_fault(links_.table());
-  if (why.empty()) why = deaf_because_;
+  if (why.empty()) why = ear_.fault();
   if (!why.empty()) return {Candidacy::None, std::move(why)};
   if (const std::string* refused = keeping_.fault()) return {Candidacy::None, *refused};
   why = own_links_.tracked_fault(links_.table());
@@ -330,7 +309,6 @@ void VirtualRouter::take(TimePoint now, const Transition& transition) {
     return;
   }
   const TimePoint address_on = loop_.now();
-  announcer_.attach(links_.table().find(own_links_.interface()));  // whether it is a router now
   announcer_.start(now);
   // The kernel may have kept us waiting for longer than the peer waits: then the next turn hears first.
   if (!is_late(now)) {
@@ -421,8 +399,8 @@ VipReport VirtualRouter::report() const {
   report.warning = warning();
   report.counters = counters_;
   report.counters.advertisements_sent = sender_.sent();
-  report.counters.advertisements_received = reader_.received();
-  report.counters.rejected = reader_.rejected();
+  report.counters.advertisements_received = ear_.reader().received();
+  report.counters.rejected = ear_.reader().rejected();
   report.counters.conflicts = foreign_.count() + peer_claims_;
   report.counters.restored = keeping_.restored();
   report.counters.announcements = announcer_.sent();
@@ -440,9 +418,8 @@ std::string VirtualRouter::warning() const {
 
 void VirtualRouter::arm(TimePoint now) {
   std::optional<TimePoint> next;
-  for (const auto& at :
-       {instance_.next_deadline(), links_.next_deadline(), keeping_.next_deadline(),
-        announcer_.next_deadline(), foreign_.next_deadline(), reader_.next_deadline(), listen_again_}) {
+  for (const auto& at : {instance_.next_deadline(), links_.next_deadline(), keeping_.next_deadline(),
+                         announcer_.next_deadline(), foreign_.next_deadline(), ear_.next_deadline()}) {
     if (at && (!next || *at < *next)) next = at;
   }
   if (!next) return timer_.cancel();

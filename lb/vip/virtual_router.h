@@ -15,7 +15,6 @@
 #include "lb/event/poll.h"
 #include "lb/event/timer.h"
 #include "lb/log/log.h"
-#include "lb/vip/advertisement_reader.h"
 #include "lb/vip/advertisement_sender.h"
 #include "lb/vip/announcer.h"
 #include "lb/vip/claim_watch.h"
@@ -27,7 +26,7 @@
 #include "lb/vip/own_links.h"
 #include "lb/vip/vip_memory.h"
 #include "lb/vip/vip_report.h"
-#include "lb/vip/vrrp_socket.h"
+#include "lb/vip/vrrp_ear.h"
 
 namespace vipward {
 
@@ -89,7 +88,7 @@ class VirtualRouter {
   void prepare_to_leave();
   // For the next image, right after that: what it goes on with, and the socket, which hears meanwhile.
   VipMemory memory() const;
-  int vrrp_fd() const { return socket_.fd(); }
+  int vrrp_fd() const { return ear_.fd(); }
 
  private:
   struct Wish {
@@ -104,7 +103,6 @@ class VirtualRouter {
   void turn(std::optional<Duration> pause = std::nullopt);
   void hear(TimePoint now, Actions& actions);
   void follow_links(TimePoint now, Actions& actions);
-  void listen(TimePoint now, unsigned index);
   Wish effective_wish() const;
   std::optional<std::string> password_refusal(const VipConfig& next) const;
   void apply(TimePoint now, const Actions& actions);
@@ -129,8 +127,7 @@ class VirtualRouter {
   LinkWatch links_;
   OwnLinks own_links_;
   ConflictWatch foreign_;
-  AdvertisementReader reader_;
-  VrrpSocket socket_;
+  VrrpEar ear_;
   AdvertisementSender sender_;
   Announcer announcer_;
   ClaimWatch claims_;
@@ -148,11 +145,9 @@ class VirtualRouter {
   std::uint64_t peer_claims_ = 0;  // of a peer while we are active
   bool links_followed_ = false;    // by this object, at least once
   bool links_usable_ = false;
-  std::string deaf_because_;               // why peers cannot be heard; empty: they can
-  std::optional<TimePoint> listen_again_;  // when that, or what else was refused, is tried again
-  bool vip_was_ours_ = false;              // when this life began
-  TimePoint armed_for_{};                  // what the timer was armed for last
-  bool claim_heard_ = false;               // since the last change of our own state
+  bool vip_was_ours_ = false;  // when this life began
+  TimePoint armed_for_{};      // what the timer was armed for last
+  bool claim_heard_ = false;   // since the last change of our own state
   TimePoint farewell_due_{};
   VipCounters counters_;  // of this image
   VipCounters earlier_;   // of those before

@@ -87,12 +87,7 @@ std::optional<T> find_control(msghdr& header, int level, int type) {
 }
 
 IpAddress address_of(const in6_addr& bytes) {
-  sockaddr_in6 v6{};
-  v6.sin6_family = AF_INET6;
-  v6.sin6_addr = bytes;
-  sockaddr_storage storage{};
-  std::memcpy(&storage, &v6, sizeof v6);
-  return IpAddress::from_sockaddr(storage);
+  return *IpAddress::from_bytes(bytes.s6_addr);
 }
 
 // On the interface, where the address means nothing without one. The port of a raw IPv6 socket's address is 0
@@ -120,10 +115,6 @@ std::variant<VrrpDatagram, VrrpRejectReason> ipv6_datagram(msghdr& header, const
 }
 
 }  // namespace
-
-IpAddress vrrp_group(int family) {
-  return *IpAddress::parse(family == AF_INET6 ? "ff02::12" : "224.0.0.18");
-}
 
 VrrpSocket::VrrpSocket(int family)
     : family_(family), fd_(::socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, kVrrpProtocol)) {

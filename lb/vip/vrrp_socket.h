@@ -18,9 +18,6 @@
 
 namespace vipward {
 
-// Where multicast goes: the routers of VRRP on the link.
-IpAddress vrrp_group(int family);
-
 class VrrpSocket {
  public:
   // Hears nothing until it is attached. AF_INET or AF_INET6. Start-up: throws std::system_error.

@@ -14,12 +14,7 @@ void write_u16(std::span<std::uint8_t> bytes, std::size_t at, std::uint16_t valu
 }
 
 IpAddress read_ipv4(std::span<const std::uint8_t> bytes, std::size_t at) {
-  sockaddr_in v4{};
-  v4.sin_family = AF_INET;
-  std::memcpy(&v4.sin_addr, bytes.subspan(at, 4).data(), 4);
-  sockaddr_storage storage{};
-  std::memcpy(&storage, &v4, sizeof v4);
-  return IpAddress::from_sockaddr(storage);
+  return *IpAddress::from_bytes(bytes.subspan(at, 4));
 }
 
 void write_ipv4(std::span<std::uint8_t> bytes, std::size_t at, const IpAddress& address) {
@@ -27,12 +22,7 @@ void write_ipv4(std::span<std::uint8_t> bytes, std::size_t at, const IpAddress& 
 }
 
 IpAddress read_ipv6(std::span<const std::uint8_t> bytes, std::size_t at) {
-  sockaddr_in6 v6{};
-  v6.sin6_family = AF_INET6;
-  std::memcpy(&v6.sin6_addr, bytes.subspan(at, 16).data(), 16);
-  sockaddr_storage storage{};
-  std::memcpy(&storage, &v6, sizeof v6);
-  return IpAddress::from_sockaddr(storage);
+  return *IpAddress::from_bytes(bytes.subspan(at, 16));
 }
 
 void write_ipv6(std::span<std::uint8_t> bytes, std::size_t at, const IpAddress& address) {

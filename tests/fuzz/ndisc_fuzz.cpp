@@ -31,7 +31,7 @@ void read(std::span<const std::uint8_t> frame) {
   require(told.has_value());
   require(*told ==
           NeighbourAdvertisement{.source = heard->target, .target = heard->target, .mac = heard->mac});
-  require(!parse_neighbour_advertisement(neighbour_probe(heard->mac, heard->target)));
+  require(!parse_neighbour_advertisement(neighbour_probe(heard->mac, heard->source, heard->target)));
 }
 
 // Up to the end that the header names, if that is in the frame.

@@ -16,7 +16,7 @@ namespace {
 using namespace std::chrono_literals;
 
 struct AnnouncerBench : VipBench {
-  AnnouncerBench() { REQUIRE(announcer->attach(table().find("eth0")) == 0); }
+  AnnouncerBench() { REQUIRE(announcer->attach(table(), "eth0") == 0); }
   MacAddress mac_of(const Host& host) { return make_inside<LinkWatch>(host)->table().find("eth0")->mac; }
   Host peer = net.host("peer");
   std::unique_ptr<Announcer> announcer = make_inside<Announcer>(holder, std::vector{vip}, Duration(30s));
@@ -98,7 +98,7 @@ TEST_CASE("a host that announces the VIP, or answers our probe for it, is a fore
   SUBCASE("by announcing it") {
     operation = ArpOperation::Request;
     const auto other = make_inside<Announcer>(third, std::vector{bench.vip}, Duration(30s));
-    REQUIRE(other->attach(make_inside<LinkWatch>(third)->table().find("eth0")) == 0);
+    REQUIRE(other->attach(make_inside<LinkWatch>(third)->table(), "eth0") == 0);
     const TimePoint now = Clock::now();
     other->start(now);
     other->send_due(now);
@@ -142,9 +142,9 @@ TEST_CASE("of many addresses the last is seen too") {
   std::vector<IpAddress> addresses;
   for (int i = 1; i <= 64; ++i) addresses.push_back(ip("10.77.1." + std::to_string(i)));
   const auto watcher = make_inside<Announcer>(bench.holder, addresses, Duration(30s));
-  REQUIRE(watcher->attach(bench.table().find("eth0")) == 0);
+  REQUIRE(watcher->attach(bench.table(), "eth0") == 0);
   const auto other = make_inside<Announcer>(bench.peer, std::vector{addresses.back()}, Duration(30s));
-  REQUIRE(other->attach(make_inside<LinkWatch>(bench.peer)->table().find("eth0")) == 0);
+  REQUIRE(other->attach(make_inside<LinkWatch>(bench.peer)->table(), "eth0") == 0);
   other->start(Clock::now());
   other->send_due(Clock::now());
   std::vector<ForeignClaim> claims;
@@ -168,14 +168,14 @@ TEST_CASE("announcements go on after the interface went down, and after it was m
   CHECK(bench.announcer->failed() == 2);
 
   bench.make_interface("wire");
-  REQUIRE(bench.announcer->attach(bench.table().find("wire")) == 0);
+  REQUIRE(bench.announcer->attach(bench.table(), "wire") == 0);
   round(20s);
   run_ok(bench.holder, {"ip", "link", "del", "wire"});
-  REQUIRE(bench.announcer->attach(bench.table().find("wire")) == 0);
+  REQUIRE(bench.announcer->attach(bench.table(), "wire") == 0);
   round(30s);
   CHECK(bench.announcer->last_error() == ENXIO);
   bench.make_interface("wire");
-  REQUIRE(bench.announcer->attach(bench.table().find("wire")) == 0);
+  REQUIRE(bench.announcer->attach(bench.table(), "wire") == 0);
   round(40s);
   CHECK(bench.announcer->failed() == 4);
   CHECK(bench.announcer->sent()[static_cast<std::size_t>(AnnouncementKind::GarpReply)] == 3);

@@ -22,11 +22,10 @@ const std::vector kSpecials{ip("fd77::1:0:100"), ip("fd77:0:1::100"), ip("fd78::
 struct AnnouncerV6Bench : VipBench {
   AnnouncerV6Bench() { REQUIRE(attach(*announcer, holder) == 0); }
 
-  // Where the host's /proc is.
   int attach(Announcer& which, const Host& host) {
     const InsideNamespace here = host.enter();
     const LinkWatch links;
-    return which.attach(links.table().find("eth0"));
+    return which.attach(links.table(), "eth0");
   }
   MacAddress mac_of(const Host& host) { return make_inside<LinkWatch>(host)->table().find("eth0")->mac; }
   void announce(Announcer& which) {
@@ -99,6 +98,7 @@ TEST_CASE("a host that forwards IPv6 says so, one without IPv6 on the interface 
     REQUIRE(bench.attach(*bench.announcer, bench.holder) == 0);
     now += 1min;  // far from the last round
     bench.announcer->start(now);
+    const InsideNamespace here = bench.holder.enter();  // where its /proc is
     bench.announcer->send_due(now);
     REQUIRE(wait_until([&] { return sniffer.neighbour_claims_of(bench.holder, bench.vip6).size() > before; },
                        5s));
@@ -118,18 +118,18 @@ TEST_CASE("a host that advertises an IPv6 VIP, or answers for it, is a foreign c
   bench.attach(*bench.announcer, bench.holder);
   run_ok(third, {"ip", "address", "add", bench.vip6.to_string() + "/128", "dev", "eth0", "nodad"});
   const Sniffer sniffer(bench.net);
-  bool is_solicited = false;
+  bool is_solicited = true;
   SUBCASE("by announcing it") {
+    is_solicited = false;
     bench.announce_from(third, {bench.vip6});
   }
-  SUBCASE("by answering our probe to all nodes") {
+  SUBCASE("by answering our probe, which no other neighbour hears") {
     const TimePoint now = Clock::now();
     bench.announcer->start(now);
     while (bench.sent(AnnouncementKind::Probe) == 0)
       bench.announcer->send_due(*bench.announcer->next_deadline());
   }
   SUBCASE("by answering this host's kernel alone") {
-    is_solicited = true;
     bench.holder.call([&] { start_connect(open_tcp(AF_INET6).get(), {bench.vip6, 9}); });
   }
   CHECK(wait_until([&] { return bench.has_claims(); }, 5s));
@@ -169,7 +169,7 @@ TEST_CASE("own announcements, and what others say of other IPv6 addresses, wake 
   const auto raw = make_inside<PacketSocket>(bench.peer, ETH_P_IPV6, std::span<const sock_filter>{});
   REQUIRE(raw->attach(make_inside<LinkWatch>(bench.peer)->table().find("eth0")->index) == 0);
   CHECK(raw->send(forwarded) == 0);
-  CHECK(raw->send(neighbour_probe(bench.mac_of(bench.peer), bench.vip6)) == 0);
+  CHECK(raw->send(neighbour_probe(bench.mac_of(bench.peer), bench.peer.link_local(), bench.vip6)) == 0);
   // Solicitations, their answers and echoes.
   bench.wait_for_what_is_under_way(bench.peer);
   CHECK_FALSE(bench.is_readable());
@@ -208,7 +208,7 @@ TEST_CASE("claims of both families come out of one list, and it announces both")
   CHECK(count(bench.vip) == 2);
   CHECK(count(bench.vip6) == 1);
   // Without an interface nothing leaves, and all of it is counted.
-  bench.announcer->attach(nullptr);
+  bench.announcer->attach(bench.table(), "missing");
   bench.announcer->stop();
   bench.announcer->start(Clock::now() + 1min);
   bench.announcer->send_due(Clock::now() + 1min);
@@ -223,7 +223,7 @@ TEST_CASE("a router that holds an IPv6 address wakes for another holder and name
   bench.become_active();
   REQUIRE(bench.announced(AnnouncementKind::UnsolicitedNa) > 0);
   const auto other = make_inside<Announcer>(bench.peer, std::vector{vip6}, Duration(30s));
-  REQUIRE(other->attach(make_inside<LinkWatch>(bench.peer)->table().find("eth0")) == 0);
+  REQUIRE(other->attach(make_inside<LinkWatch>(bench.peer)->table(), "eth0") == 0);
   other->start(Clock::now());
   other->send_due(Clock::now());
   CHECK(bench.run_until([&] { return bench.router->report().contested; }));

@@ -113,6 +113,15 @@ TEST_CASE("strangers without number fill neither the log nor the memory") {
   CHECK(bench.lines("explanation=") == SaidOnce::kMostCauses);
 }
 
+TEST_CASE("however many strangers there are, what a peer says wrong is in the log") {
+  ReaderBench bench;
+  AdvertisementReader reader = bench.make(std::vector{bench.peer});
+  for (int i = 0; i < 200; ++i)
+    bench.hears(reader, bench.start, ip("10.78.0." + std::to_string(i)), bench.other_version);
+  bench.hears(reader, bench.start, bench.peer, bench.other_version);
+  CHECK(bench.lines("10.77.0.2" + kVersion) == 1);
+}
+
 TEST_CASE("a peer's other VRID is said once, and is a warning only if it names our address") {
   ReaderBench bench;
   AdvertisementReader reader = bench.make(std::vector{bench.peer});
@@ -201,7 +210,7 @@ TEST_CASE("a peer of another VRID that claims our address is explained, and no f
   RouterBench bench;
   bench.become_active();
   const auto other = make_inside<Announcer>(bench.peer, std::vector{bench.vip}, Duration(30s));
-  REQUIRE(other->attach(make_inside<LinkWatch>(bench.peer)->table().find("eth0")) == 0);
+  REQUIRE(other->attach(make_inside<LinkWatch>(bench.peer)->table(), "eth0") == 0);
   other->start(Clock::now());
   other->send_due(Clock::now());
   CHECK(bench.run_until([&] { return bench.router->report().contested; }));
@@ -252,7 +261,7 @@ TEST_CASE("a holder that claims the address while nothing of VRRP arrives makes 
   if (by_multicast) bench.config.peers.clear();
   bench.become_active();
   const auto other = make_inside<Announcer>(bench.peer, std::vector{bench.vip}, Duration(30s));
-  REQUIRE(other->attach(make_inside<LinkWatch>(bench.peer)->table().find("eth0")) == 0);
+  REQUIRE(other->attach(make_inside<LinkWatch>(bench.peer)->table(), "eth0") == 0);
   other->start(Clock::now());
   other->send_due(Clock::now());
   CHECK(bench.run_until([&] { return bench.router->report().contested; }));

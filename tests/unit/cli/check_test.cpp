@@ -76,6 +76,19 @@ TEST_CASE("check warns of a password that it cannot read") {
                            "directory\n");
 }
 
+TEST_CASE("check refuses a password that run would refuse") {
+  const ConfigFile password("123456789\n");
+  const ConfigFile file(
+      kGood + "vip: {addresses: [10.0.0.100/24], version: 2, v2_password_file: " + password.path + "}\n");
+  const Outcome outcome = check(file.path);
+  CHECK(outcome.exit_code == 1);
+  CHECK(outcome.out == "");
+  CHECK(outcome.err ==
+        file.path + ": vip.v2_password_file: " + password.path +
+            " is longer than the field, and keepalived cuts it off after 8 bytes, allowed: 1 to "
+            "8 bytes, and a newline\n");
+}
+
 TEST_CASE("check warns of a control socket that is open to everybody") {
   for (const std::string mode : {"0666", "0602", "0777"}) {
     const ConfigFile file(kGood + "control_socket: {mode: \"" + mode + "\"}\n");

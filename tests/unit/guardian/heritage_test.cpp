@@ -163,10 +163,13 @@ TEST_CASE("another form, or no state at all, is refused with the reason") {
   };
   CHECK(refusal_of(R"({"version": 3})") ==
         "the running version leaves its state in form 3, this one understands 2");
+  CHECK(refusal_of(R"({"version": 3, "uptime": 0.5})") ==
+        "the running version leaves its state in form 3, this one understands 2");
   const std::string unreadable = "the state that the running version leaves cannot be read: ";
   CHECK(refusal_of("").starts_with(unreadable));
   CHECK(refusal_of("{}").starts_with(unreadable));
   CHECK(refusal_of(R"({"version": "2"})").starts_with(unreadable));
+  CHECK(refusal_of(R"({"version": 1e300})") == unreadable + "a fraction where there is none");
   CHECK(refusal_of(R"({"version": 2, "supervisor": {"deaths": [1e300]}})") ==
         unreadable + "a fraction where there is none");
   CHECK(refusal_of(R"({"version": 2, "listeners": [{"address": "nowhere"}]})") ==

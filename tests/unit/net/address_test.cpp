@@ -173,6 +173,8 @@ TEST_CASE("an address goes to the kernel's form and back unchanged") {
 }
 
 TEST_CASE("an IPv4 client of an IPv6 socket is the IPv4 client it is") {
+  const std::array<std::uint8_t, 16> as_bytes{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 7};
+  CHECK(IpAddress::from_bytes(as_bytes) == IpAddress::parse("192.0.2.7"));
   sockaddr_in6 mapped{};
   mapped.sin6_family = AF_INET6;
   mapped.sin6_port = htons(1234);

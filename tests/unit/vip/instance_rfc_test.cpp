@@ -59,6 +59,23 @@ TEST_CASE("Backup, priority 0 heard: the timer is the skew") {
         std::vector<std::string>{"backup>active priority_zero advertise announce"});
 }
 
+TEST_CASE("Backup, priority 0 of the active one heard after another one's last word: the timer is the skew") {
+  InstanceSettings given = rfc(Failback::Never);
+  given.peers = {kPeer, kLowPeer};
+  Driver driver(given);
+  driver.start();
+  driver.hear(10ms, 150);
+  CHECK(driver.hear(20ms, kReluctantPriority, kLowPeer) == "-");
+  CHECK(driver.instance.last_heard()->source == kPeer);
+  CHECK(driver.hear(50ms, 0) == "-");
+  CHECK(driver.deadline() == 50ms + skew(100));
+
+  // Who says it when the other one has been silent for long is the active one.
+  driver.hear(60ms, 150);
+  driver.hear(460ms, kReluctantPriority, kLowPeer);
+  CHECK(driver.instance.last_heard()->source == kLowPeer);
+}
+
 TEST_CASE("Backup, priority not lower heard: its interval is learnt, the timer set from it") {
   for (const Failback failback : {Failback::Never, Failback::Immediately}) {
     for (const std::uint8_t priority : {std::uint8_t{100}, std::uint8_t{150}}) {

@@ -14,6 +14,7 @@ namespace {
 using Frame = std::vector<std::uint8_t>;
 
 const MacAddress kOwn{2, 0, 0, 0, 0, 2};
+const IpAddress kOwnAddress = IpAddress::parse("fe80::ff:fe00:2").value();
 const IpAddress kVip = IpAddress::parse("fd99::100").value();
 
 Frame bytes_of(std::span<const std::uint8_t> frame) {
@@ -79,12 +80,13 @@ TEST_CASE("a host that forwards says that it is a router") {
   CHECK(bytes_of(unsolicited_na({.mac = kOwn, .is_router = true}, kVip)) == repaired(expected));
 }
 
-TEST_CASE("a probe is the solicitation of duplicate address detection, which claims nothing") {
+TEST_CASE("a probe is a solicitation that tells where its answer goes, and claims nothing") {
   const IpAddress address = IpAddress::parse("fd99::12:3456").value();
   const Frame expected =
-      hex("3333ff123456 020000000002 86dd 60000000 0018 3a ff 00000000000000000000000000000000"
-          "ff0200000000000000000001ff123456 87 00 0000 00000000 fd990000000000000000000000123456");
-  CHECK(bytes_of(neighbour_probe(kOwn, address)) == repaired(expected));
+      hex("3333ff123456 020000000002 86dd 60000000 0020 3a ff fe80000000000000000000fffe000002"
+          "ff0200000000000000000001ff123456 87 00 0000 00000000 fd990000000000000000000000123456"
+          "01 01 020000000002");
+  CHECK(bytes_of(neighbour_probe(kOwn, kOwnAddress, address)) == repaired(expected));
   CHECK_FALSE(parse_neighbour_advertisement(expected));
 }
 
@@ -186,7 +188,7 @@ TEST_CASE("the fuzz target's corpus is an advertisement of every kind, and a sol
   add("padding", padded);
   add("options", with_options("fe 02 0000000000000000000000000000 02 01 0a0000000007 01 01 0a0000000008"));
   add("no_length", with_options("fe 00 000000000000"));
-  add("solicitation", bytes_of(neighbour_probe(kOwn, kVip)));
+  add("solicitation", bytes_of(neighbour_probe(kOwn, kOwnAddress, kVip)));
   test::check_corpus(VIPWARD_NDISC_CORPUS, seeds);
 }
 
