@@ -18,7 +18,8 @@ constexpr unsigned kForeignVrid = 101;
 // Two routers of one instance.
 struct Pair {
   Pair(RouterKind kind, const Host& one, const Host& other, const Speech& speech)
-      : strong(kind, one, {one, other}, speech, 150), weak(kind, other, {one, other}, speech, 100) {}
+      : strong_router(VrrpRouter::make(kind, {one, {one, other}, speech, 150})),
+        weak_router(VrrpRouter::make(kind, {other, {one, other}, speech, 100})) {}
 
   bool is_held_by(const VrrpRouter& holder) const {
     const VrrpRouter& second = &holder == &strong ? weak : strong;
@@ -26,8 +27,10 @@ struct Pair {
   }
   std::string logs() const { return "\n--- strong:\n" + strong.log() + "--- weak:\n" + weak.log(); }
 
-  VrrpRouter strong;
-  VrrpRouter weak;
+  std::unique_ptr<VrrpRouter> strong_router;
+  std::unique_ptr<VrrpRouter> weak_router;
+  VrrpRouter& strong = *strong_router;
+  VrrpRouter& weak = *weak_router;
 };
 
 bool is_in(const VrrpRouter& router, const char* state) {

@@ -41,8 +41,8 @@ class RowRun {
  public:
   explicit RowRun(const Row& row)
       : row_(row),
-        strong_(row.strong, lb1_, {lb1_, lb2_}, row.speech, 150),
-        weak_(row.weak, lb2_, {lb1_, lb2_}, row.speech, 100) {}
+        strong_router_(VrrpRouter::make(row.strong, {lb1_, {lb1_, lb2_}, row.speech, 150})),
+        weak_router_(VrrpRouter::make(row.weak, {lb2_, {lb1_, lb2_}, row.speech, 100})) {}
 
   std::string run() {
     weak_.start();
@@ -112,8 +112,8 @@ class RowRun {
     }
   }
   void believe(const VrrpRouter& holder) {
-    const std::string mac = holder.host().mac();
     for (const IpAddress& vip : row_.speech.vips()) {
+      const std::string mac = holder.mac_of(vip);
       await("the client's neighbour cache follows", [&] { return client_.neighbour(vip) == mac; });
     }
   }
@@ -124,8 +124,10 @@ class RowRun {
   Host lb2_ = net_.host("lb2", 22);
   Host client_ = net_.host("client", 30);
   Sniffer sniffer_{net_};
-  VrrpRouter strong_;
-  VrrpRouter weak_;
+  std::unique_ptr<VrrpRouter> strong_router_;
+  std::unique_ptr<VrrpRouter> weak_router_;
+  VrrpRouter& strong_ = *strong_router_;
+  VrrpRouter& weak_ = *weak_router_;
 };
 
 Outcome run_row(const Row& row) {

@@ -25,12 +25,14 @@ constexpr std::size_t kSettled = 5;
 // Throws a text at the first thing that is not as it should be.
 class Trio {
  public:
-  Trio(const Speech& speech, std::array<int, 3> priorities)
-      : routers_{VrrpRouter(RouterKind::Vipward, hosts_[0], hosts_, speech, priorities[0]),
-                 VrrpRouter(RouterKind::Vipward, hosts_[1], hosts_, speech, priorities[1]),
-                 VrrpRouter(RouterKind::Vipward, hosts_[2], hosts_, speech, priorities[2])} {}
+  Trio(const Speech& speech, std::array<int, 3> priorities) {
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+      routers_.push_back(
+          VrrpRouter::make(RouterKind::Vipward, {hosts_[i], hosts_, speech, priorities.at(i)}));
+    }
+  }
 
-  VrrpRouter& operator[](std::size_t i) { return routers_.at(i); }
+  VrrpRouter& operator[](std::size_t i) { return *routers_.at(i); }
   Sniffer& sniffer() { return sniffer_; }
 
   // Of those, one and no other router holds the VIPs, and goes on to; which.
@@ -56,21 +58,21 @@ class Trio {
   }
   std::string logs() const {
     std::string text;
-    for (const VrrpRouter& one : routers_) text += "--- " + one.host().name() + ":\n" + one.log();
+    for (const auto& one : routers_) text += "--- " + one->host().name() + ":\n" + one->log();
     return text;
   }
 
  private:
   bool is_only(const VrrpRouter& holder) const {
-    return holder.holds_all() && std::ranges::none_of(routers_, [&](const VrrpRouter& one) {
-             return &one != &holder && one.holds_any();
+    return holder.holds_all() && std::ranges::none_of(routers_, [&](const auto& one) {
+             return one.get() != &holder && one->holds_any();
            });
   }
 
   Network net_;
   std::vector<Host> hosts_{net_.host("lb1", 21), net_.host("lb2", 22), net_.host("lb3", 23)};
   Sniffer sniffer_{net_};
-  std::array<VrrpRouter, 3> routers_;
+  std::vector<std::unique_ptr<VrrpRouter>> routers_;
 };
 
 void run_by_priority(Trio& trio) {
