@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "tests/system/daemon.h"
+#include "tests/system/frr_router.h"
 #include "tests/system/keepalived_router.h"
 #include "tests/system/vipward_router.h"
 
@@ -16,6 +17,8 @@ std::string_view to_string(RouterKind kind) {
       return "vipward";
     case RouterKind::Keepalived:
       return "keepalived";
+    case RouterKind::Frr:
+      return "FRR";
   }
   return "";
 }
@@ -26,6 +29,8 @@ std::unique_ptr<VrrpRouter> VrrpRouter::make(RouterKind kind, RouterSeat seat) {
       return std::make_unique<VipwardRouter>(std::move(seat));
     case RouterKind::Keepalived:
       return std::make_unique<KeepalivedRouter>(std::move(seat));
+    case RouterKind::Frr:
+      return std::make_unique<FrrRouter>(std::move(seat));
   }
   return nullptr;
 }

@@ -18,7 +18,7 @@
 
 namespace vipward::test {
 
-enum class RouterKind : std::uint8_t { Vipward, Keepalived };
+enum class RouterKind : std::uint8_t { Vipward, Keepalived, Frr };
 std::string_view to_string(RouterKind kind);
 
 // What a router is told.
@@ -48,6 +48,9 @@ class VrrpRouter {
   bool holds_any() const;
   // Where a neighbour finds `vip` while this router holds it.
   virtual std::string mac_of(const IpAddress& vip) const;
+  // When it hears a router of lower priority that was active as well, as after a cut, it says again where the
+  // addresses are.
+  virtual bool announces_after_contest() const { return true; }
   virtual std::string log() const { return process_ ? process_->output_tail() : ""; }
   // Of its whole log since the last start(): see Process.
   std::size_t count_log_lines(const std::string& pattern) const { return process_->count_lines(pattern); }
