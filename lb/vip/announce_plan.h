@@ -69,8 +69,9 @@ class AnnouncePlan {
 
   // The addresses have been taken: the first round is due at once.
   void start(TimePoint now, std::vector<IpAddress> addresses);
-  // The rounds begin over: a competing episode, a restored address, a foreign claim. Nothing when stopped.
-  void restart(TimePoint now);
+  // The rounds begin over, `after` from now: a competing episode, a restored address, a foreign claim. Of two
+  // the earlier one counts. Nothing when stopped.
+  void restart(TimePoint now, Duration after = {});
   // Goes on where the other one stopped, with these addresses and its own refresh. What a round that is under
   // way has told already is told again.
   void go_on(const AnnounceMemory& memory, std::vector<IpAddress> addresses);

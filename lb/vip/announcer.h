@@ -50,7 +50,8 @@ class Announcer {
   AnnounceMemory memory() const { return plan_.memory(); }
   bool is_running() const { return plan_.is_running(); }
   // From the first round again: a competing episode is over, a restored address, a foreign claim, carrier up.
-  void restart(TimePoint now) { plan_.restart(now); }
+  // `after`: as long from now.
+  void restart(TimePoint now, Duration after = {}) { plan_.restart(now, after); }
   // The VIPs are off.
   void stop() { plan_.stop(); }
   // Sends what is due, at most kFramesPerBurst frames. Asks whether the interface forwards IPv6, in the

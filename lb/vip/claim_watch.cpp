@@ -15,11 +15,29 @@ std::string mac_text(const MacAddress& mac) {
   return text.data();
 }
 
+bool is_of_virtual_router(const MacAddress& mac, std::uint8_t vrid) {
+  const auto of_family = [&](std::uint8_t family) {
+    return mac == MacAddress{0x00, 0x00, 0x5e, 0x00, family, vrid};
+  };
+  return of_family(1) || of_family(2);
+}
+
 }  // namespace
 
+bool ClaimWatch::is_given_time(TimePoint now, const MacAddress& mac) {
+  if (!is_of_virtual_router(mac, vrid_)) return false;
+  if (!patient_until_) {
+    patient_until_ = now + patience_;
+    announcer_.restart(now, patience_);
+  }
+  return now < *patient_until_;
+}
+
 void ClaimWatch::look(TimePoint now, const LinkTable& own) {
+  if (!announcer_.is_running()) patient_until_.reset();
   for (const ForeignClaim& claim : announcer_.drain(own)) {
     if (!announcer_.is_running()) continue;  // on a backup that is how the active one looks
+    if (is_given_time(now, claim.mac)) continue;
     const std::string who = claim.address.to_string() + " is claimed by " + mac_text(claim.mac) + " as well";
     if (foreign_.observe(now, who)) {
       log_.error("another holder of the address shows itself", {{"conflict", who}});

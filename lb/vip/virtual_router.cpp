@@ -37,6 +37,12 @@ std::int64_t microseconds(Duration duration) {
   return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
 }
 
+// Until a router that announces itself has advertised: at its next interval, by default a second, and not
+// before its kernel has looked for duplicates of the address that it sends from, which are two more.
+Duration patience_of(const VipConfig& config) {
+  return std::max<Duration>(2 * config.advertise_interval, 3s);
+}
+
 }  // namespace
 
 VirtualRouter::VirtualRouter(Loop& loop, Log& log, const VipConfig& config, std::string state_file,
@@ -66,7 +72,7 @@ VirtualRouter::VirtualRouter(Loop& loop, Log& log, const VipConfig& config, std:
                .destinations =
                    is_multicast(config) ? std::vector{vrrp_group(family_of(config))} : own_links_.others()}),
       announcer_(addresses_, config.garp_refresh),
-      claims_(log, announcer_, foreign_),
+      claims_(log, announcer_, foreign_, config.virtual_router_id, patience_of(config)),
       keeping_(log,
                {.addresses = addresses_,
                 .interface = own_links_.interface(),

@@ -231,6 +231,53 @@ TEST_CASE("a router that holds an IPv6 address wakes for another holder and name
         vip6.to_string() + " is claimed by " + bench.peer.mac() + " as well");
 }
 
+// Active with an IPv6 address, and a peer that can announce it from the virtual router's own MAC.
+struct VirtualMacBench : RouterBench {
+  VirtualMacBench() {
+    config.addresses.push_back(Cidr{vip6, 64});
+    become_active();
+    // All rounds of the start: what is sent after them has another cause.
+    REQUIRE(run_until([&] { return announced(AnnouncementKind::UnsolicitedNa) == 4; }));
+    other = make_inside<Announcer>(peer, std::vector{vip6}, Duration(30s));
+    LinkTable table = make_inside<LinkWatch>(peer)->table();
+    Link link = *table.find("eth0");
+    link.mac = {0x00, 0x00, 0x5e, 0x00, 0x02, config.virtual_router_id};
+    table.apply(LinkEvent{.link = link});
+    REQUIRE(other->attach(table, "eth0") == 0);
+  }
+  void claim() {
+    other->start(Clock::now());
+    other->send_due(Clock::now());
+  }
+
+  const IpAddress vip6 = ip("fd77::100");
+  std::unique_ptr<Announcer> other;
+};
+
+TEST_CASE("a router that announces itself before it advertises is given way to without a word against it") {
+  VirtualMacBench bench;
+  bench.claim();
+  const TimePoint claimed = Clock::now();
+  REQUIRE(bench.run_until([&] { return Clock::now() >= claimed + 200ms; }));
+  bench.say(200);
+  REQUIRE(bench.run_until([&] { return bench.router->state() == VipState::Backup; }));
+  CHECK(bench.announced(AnnouncementKind::UnsolicitedNa) == 4);
+  CHECK_FALSE(contains(bench.log.text(), "another holder"));
+}
+
+TEST_CASE("a router that announces itself and never advertises is answered, and named if it goes on") {
+  VirtualMacBench bench;
+  bench.claim();
+  const TimePoint claimed = Clock::now();
+  REQUIRE(bench.run_until([&] { return bench.announced(AnnouncementKind::UnsolicitedNa) > 4; }));
+  CHECK(Clock::now() >= claimed + 2900ms);
+  CHECK_FALSE(bench.router->report().contested);
+  bench.claim();
+  CHECK(bench.run_until([&] { return bench.router->report().contested; }));
+  CHECK(bench.router->report().warning ==
+        bench.vip6.to_string() + " is claimed by 00:00:5e:00:02:64 as well");
+}
+
 TEST_CASE("a list without an IPv6 address has no socket for them") {
   AnnouncerV6Bench bench;
   CHECK(bench.announcer->ndisc_fd().has_value());
