@@ -74,6 +74,8 @@ void FrrRouter::add_device() const {
   run({"ip", "link", "set", "dev", kDevice, "address", mac_of(vip)});
   // A link-local address of its own: FRR sends from it, and that of the MAC is the same on all hosts.
   run({"sysctl", "-q", "-w", ipv6 + ".addr_gen_mode=3"});
+  // The carrier comes before the other router has let go, and so would its answer: the VIP was a duplicate.
+  run({"sysctl", "-q", "-w", ipv6 + ".accept_dad=0"});
   run({"ip", "link", "set", "dev", kDevice, "protodown", "on"});
   run({"ip", "address", "add", in_subnet(vip), "dev", kDevice});
   run({"ip", "link", "set", "dev", kDevice, "up"});

@@ -187,7 +187,7 @@ std::vector<Row> rows() {
     all.push_back({speeches[index], RouterKind::Vipward, RouterKind::Vipward});
   }
   // FRR has no unicast, no password, and of both families two virtual routers.
-  for (const std::size_t index : {1U, 8U}) add_both_roles(speeches[index], RouterKind::Frr);
+  for (const std::size_t index : {1U, 3U, 8U}) add_both_roles(speeches[index], RouterKind::Frr);
   return all;
 }
 
