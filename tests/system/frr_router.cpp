@@ -60,10 +60,12 @@ std::string FrrRouter::vrrpd_config() const {
   const Speech& speech = seat_.speech;
   const std::string router = " vrrp " + std::to_string(speech.vrid);
   const IpAddress vip = speech.vips().front();
+  std::string addresses = router + (vip.is_v4() ? " ip " : " ipv6 ") + vip.to_string() + "\n";
+  // Said, and on no device: nobody talks to it.
+  if (!vip.is_v4()) addresses = router + " ipv6 " + speech.link_local_vip().to_string() + "\n" + addresses;
   return "interface eth0\n" + router + " version " + std::to_string(speech.version) + "\n" + router +
          " priority " + std::to_string(seat_.priority) + "\n" + router + " advertisement-interval " +
-         std::to_string(speech.interval().count()) + "\n" + router + (vip.is_v4() ? " ip " : " ipv6 ") +
-         vip.to_string() + "\n";
+         std::to_string(speech.interval().count()) + "\n" + addresses;
 }
 
 // As FRR's manual says, and without a carrier: the VIP is not here until vrrpd says so.
