@@ -105,6 +105,7 @@ void AdvertisementReader::remember(TimePoint now, const std::string& explanation
   if (!explanation_.empty() && explanation_ != explanation) return;
   explanation_ = explanation;
   explained_until_ = now + kLeastMemory + 3 * settings_.dialect.interval;
+  last_explained_ = {.at = now, .text = explanation};
 }
 
 // Never a reason to drop it: two hosts that both hold the address because their lists differ are worse.

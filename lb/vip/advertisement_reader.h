@@ -44,6 +44,12 @@ class AdvertisementReader {
   // What is wrong with what a peer says, as long as it says so; empty: nothing. Of several the first: it is
   // kept while its packets come, so that two who alternate do not make the status change with each.
   const std::string& explanation() const { return explanation_; }
+  // The same, of the last packet that had one, however long ago.
+  struct Explained {
+    TimePoint at{};
+    std::string text;
+  };
+  const std::optional<Explained>& last_explained() const { return last_explained_; }
   std::optional<TimePoint> next_deadline() const { return explained_until_; }
   // The time has come to forget.
   void expire(TimePoint now);
@@ -74,6 +80,7 @@ class AdvertisementReader {
   std::set<IpAddress> other_vrids_;  // peers whose other VRID was said, which may be no mistake
   std::string explanation_;
   std::optional<TimePoint> explained_until_;
+  std::optional<Explained> last_explained_;
   std::optional<TimePoint> arrived_at_;
 };
 

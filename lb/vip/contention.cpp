@@ -8,30 +8,38 @@
 
 namespace vipward {
 
+// What was wrong with a packet stays the cause for as long as its sender claims the address: keepalived 2.2.7
+// puts its next advertisement off with each of ours that it refuses.
+const std::string& Contention::cause() const {
+  const auto& last = reader_.last_explained();
+  const bool is_of_this =
+      foreign_.is_under_way() && last && last->at >= foreign_.since() - config_.advertise_interval;
+  return reader_.explanation().empty() && is_of_this ? last->text : reader_.explanation();
+}
+
 bool Contention::is_deaf(TimePoint now) const {
   const TimePoint last =
       std::max({listening_since_, foreign_.since(), reader_.arrived_at().value_or(TimePoint())});
-  return instance_.state() == VipState::Active && foreign_.is_under_way() && reader_.explanation().empty() &&
+  return instance_.state() == VipState::Active && foreign_.is_under_way() && cause().empty() &&
          now - last > 4 * config_.advertise_interval;  // which no skew exceeds
 }
 
 std::string Contention::warning(TimePoint now) const {
-  const std::string& explanation = reader_.explanation();
-  const std::string cause = explanation.empty() ? "" : "; " + explanation;
+  const std::string& explanation = cause();
+  const std::string behind = explanation.empty() ? "" : "; " + explanation;
   if (is_deaf(now)) return foreign_.last() + explain_silence(family_of(config_), is_multicast(config_));
-  if (foreign_.is_under_way()) return foreign_.last() + cause;
-  if (instance_.is_contested()) return explain_contested(instance_.last_heard()->source) + cause;
+  if (foreign_.is_under_way()) return foreign_.last() + behind;
+  if (instance_.is_contested()) return explain_contested(instance_.last_heard()->source) + behind;
   return explanation;
 }
 
 bool Contention::has_changed(TimePoint now) {
   const bool under_way = is_under_way();
   const bool deaf = is_deaf(now);
-  const bool is_other =
-      under_way != was_under_way_ || deaf != was_deaf_ || explained_ != reader_.explanation();
+  const bool is_other = under_way != was_under_way_ || deaf != was_deaf_ || explained_ != cause();
   was_under_way_ = under_way;
   was_deaf_ = deaf;
-  explained_ = reader_.explanation();
+  explained_ = cause();
   return is_other;
 }
 

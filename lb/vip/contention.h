@@ -29,6 +29,8 @@ class Contention {
   bool has_changed(TimePoint now);
 
  private:
+  // The likely one; empty: none is known.
+  const std::string& cause() const;
   // Another holder shows itself by its claims, and for a while nothing of VRRP has.
   bool is_deaf(TimePoint now) const;
 
@@ -39,7 +41,7 @@ class Contention {
   TimePoint listening_since_{};
   bool was_under_way_ = false;
   bool was_deaf_ = false;
-  std::string explained_;  // by the reader
+  std::string explained_;  // the cause
 };
 
 }  // namespace vipward

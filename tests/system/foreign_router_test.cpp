@@ -127,10 +127,10 @@ TEST_CASE("another virtual router of the other version is nobody's business eith
   }
   SUBCASE("version 2 with a password beside version 3 over unicast") {
     check_indifference({.is_multicast = false}, RouterKind::Keepalived,
-                       {.version = 2, .has_password = true, .is_multicast = true, .vrid = kForeignVrid});
+                       {.version = 2, .password = kV2Password, .is_multicast = true, .vrid = kForeignVrid});
   }
   SUBCASE("version 3 beside version 2") {
-    check_indifference({.version = 2, .has_password = true, .is_multicast = true}, RouterKind::Keepalived,
+    check_indifference({.version = 2, .password = kV2Password, .is_multicast = true}, RouterKind::Keepalived,
                        {.version = 3, .is_multicast = true, .vrid = kForeignVrid});
   }
 }

@@ -14,8 +14,8 @@ std::string KeepalivedRouter::config() const {
                      std::to_string(speech.vrid) + "\n  priority " + std::to_string(seat_.priority) +
                      "\n  advert_int " + std::to_string(centiseconds / 100) +
                      (speech.version == 2 ? "" : "." + fraction) + "\n";
-  if (speech.has_password) {
-    text += std::string("  authentication {\n    auth_type PASS\n    auth_pass ") + kV2Password + "\n  }\n";
+  if (!speech.password.empty()) {
+    text += "  authentication {\n    auth_type PASS\n    auth_pass " + speech.password + "\n  }\n";
   }
   if (!speech.is_multicast) {
     text += "  unicast_src_ip " + own_address(seat_.host).to_string() + "\n  unicast_peer {\n";

@@ -172,9 +172,9 @@ std::vector<Row> rows() {
       {.version = 3, .is_multicast = true, .addressing = Addressing::DualOver6},
       {.version = 2, .is_multicast = false},
       {.version = 2, .is_multicast = true},
-      {.version = 2, .has_password = true, .is_multicast = false},
-      {.version = 2, .has_password = true, .is_multicast = true},
-      {.version = 2, .has_password = true, .is_multicast = true, .addressing = Addressing::Dual},
+      {.version = 2, .password = kV2Password, .is_multicast = false},
+      {.version = 2, .password = kV2Password, .is_multicast = true},
+      {.version = 2, .password = kV2Password, .is_multicast = true, .addressing = Addressing::Dual},
   };
   std::vector<Row> all;
   const auto add_both_roles = [&](const Speech& speech, RouterKind other) {

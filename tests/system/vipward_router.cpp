@@ -16,8 +16,8 @@ std::string VipwardRouter::config() const {
                     ", failback: immediately, startup_delay: 0s, garp_refresh: 5s, version: " +
                     std::to_string(speech.version) +
                     ", advertise_interval: " + std::to_string(speech.interval().count()) + "ms";
-  if (speech.has_password) {
-    vip += ", v2_password_file: " + folder_.file("password", std::string(kV2Password) + "\n");
+  if (!speech.password.empty()) {
+    vip += ", v2_password_file: " + folder_.file("password", speech.password + "\n");
   }
   vip += ", addresses: [";
   for (const IpAddress& one : speech.vips()) vip += "\"" + in_subnet(one) + "\", ";

@@ -13,7 +13,7 @@ IpAddress ip(const std::string& text) {
 
 std::string Speech::to_string() const {
   std::string text = "v" + std::to_string(version);
-  if (has_password) text += " PASS";
+  if (!password.empty()) text += " PASS";
   text += is_multicast ? ", multicast" : ", unicast";
   switch (addressing) {
     case Addressing::Ipv4:
@@ -29,8 +29,9 @@ std::string Speech::to_string() const {
 }
 
 std::vector<IpAddress> Speech::vips() const {
-  const IpAddress v4 = ip("10.77.0." + std::to_string(vrid));
-  const IpAddress v6 = ip("fd77::" + std::to_string(vrid));
+  const std::string last = std::to_string(address != 0 ? address : vrid);
+  const IpAddress v4 = ip("10.77.0." + last);
+  const IpAddress v6 = ip("fd77::" + last);
   switch (addressing) {
     case Addressing::Ipv4:
       return {v4};

@@ -23,17 +23,18 @@ enum class Addressing : std::uint8_t {
 
 struct Speech {
   int version = 3;
-  bool has_password = false;  // version 2
+  std::string password{};  // version 2: at most 8 bytes; empty: none
   bool is_multicast = false;
   Addressing addressing = Addressing::Ipv4;
-  unsigned vrid = 100;      // 1 to 254
-  Millis v3_interval{100};  // version 3
+  unsigned vrid = 100;   // 1 to 254
+  unsigned address = 0;  // last part of the VIPs; 0: as the VRID
+  Millis v3_interval{100};
+  Millis v2_interval{1000};
 
   std::string to_string() const;  // "v2 PASS, multicast, IPv4"
   bool is_over_ipv6() const { return addressing == Addressing::Ipv6 || addressing == Addressing::DualOver6; }
-  // Version 2: a second.
-  Millis interval() const { return version == 2 ? Millis{1000} : v3_interval; }
-  // That clients use: 10.77.0.VRID and fd77::VRID (in the digits of the first), or one of them.
+  Millis interval() const { return version == 2 ? v2_interval : v3_interval; }
+  // That clients use: 10.77.0.N and fd77::N (in the digits of the first), or one of them.
   std::vector<IpAddress> vips() const;
   // 00-00-5E-00-02-VRID as an interface's address: what vipward adds over IPv6, and keepalived has to be
   // told.
