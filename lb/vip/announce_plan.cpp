@@ -41,17 +41,14 @@ AnnounceMemory AnnouncePlan::memory() const {
           .probe_at = probe_at_};
 }
 
-void AnnouncePlan::restart(TimePoint now, Duration after) {
+void AnnouncePlan::restart(TimePoint now) {
   if (!running_) return;
   const bool is_calm = !last_restart_ || now - *last_restart_ >= kRestartCalm;
   last_restart_ = now;
-  if (round_ == 0) {  // the first round of a sequence has not begun yet: it serves this call too
-    rounds_from_ = std::min(rounds_from_, std::max(now + after, last_round_ + round_gap_));
-    return;
-  }
+  if (round_ == 0) return;  // the first round of a sequence has not begun yet: it serves this call too
   round_gap_ = is_calm ? kShortestRoundGap : std::min<Duration>(2 * round_gap_, kLongestRoundGap);
   round_ = 0;
-  rounds_from_ = std::max(now + after, last_round_ + round_gap_);
+  rounds_from_ = std::max(now, last_round_ + round_gap_);
 }
 
 void AnnouncePlan::stop() {

@@ -45,8 +45,7 @@ inline constexpr std::chrono::milliseconds kBurstPeriod{5};
 // coming within kRestartCalm of each other the distance doubles, up to the longest.
 inline constexpr std::chrono::milliseconds kShortestRoundGap{10};
 inline constexpr std::chrono::milliseconds kLongestRoundGap{1000};
-// Clearly less than kProbePeriod: a holder that answers every probe is no storm, and over IPv6 each answer,
-// to all nodes, turns the neighbours to it until we are heard again.
+// Clearly less than kProbePeriod: a holder that answers every probe is no storm.
 inline constexpr std::chrono::milliseconds kRestartCalm{800};
 
 // Everything that an AnnouncePlan knows beside its addresses; names as there.
@@ -69,9 +68,8 @@ class AnnouncePlan {
 
   // The addresses have been taken: the first round is due at once.
   void start(TimePoint now, std::vector<IpAddress> addresses);
-  // The rounds begin over, `after` from now: a competing episode, a restored address, a foreign claim. Of two
-  // the earlier one counts. Nothing when stopped.
-  void restart(TimePoint now, Duration after = {});
+  // The rounds begin over: a competing episode, a restored address, a foreign claim. Nothing when stopped.
+  void restart(TimePoint now);
   // Goes on where the other one stopped, with these addresses and its own refresh. What a round that is under
   // way has told already is told again.
   void go_on(const AnnounceMemory& memory, std::vector<IpAddress> addresses);

@@ -127,6 +127,9 @@ int Announcer::attach(const LinkTable& table, const std::string& interface) {
   const int error = follow(arp_, index);
   if (!ndisc_) return error;
   asker_ = table.link_local_of(interface, addresses_);
+  for (const IpAddress& address : only(addresses_, AF_INET6)) {
+    if (!asker_) asker_ = table.source_for(interface, address, addresses_);
+  }
   const int other = follow(*ndisc_, index);
   return error != 0 ? error : other;
 }

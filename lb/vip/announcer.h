@@ -50,8 +50,7 @@ class Announcer {
   AnnounceMemory memory() const { return plan_.memory(); }
   bool is_running() const { return plan_.is_running(); }
   // From the first round again: a competing episode is over, a restored address, a foreign claim, carrier up.
-  // `after`: as long from now.
-  void restart(TimePoint now, Duration after = {}) { plan_.restart(now, after); }
+  void restart(TimePoint now) { plan_.restart(now); }
   // The VIPs are off.
   void stop() { plan_.stop(); }
   // Sends what is due, at most kFramesPerBurst frames. Asks whether the interface forwards IPv6, in the
@@ -78,7 +77,8 @@ class Announcer {
   std::optional<PacketSocket> ndisc_;
   std::string interface_;
   MacAddress mac_{};
-  std::optional<IpAddress> asker_;  // what probes for IPv6 addresses are sent from: link-local, and no VIP
+  std::optional<IpAddress>
+      asker_;  // what probes for IPv6 addresses are sent from: no VIP, link-local if possible
   AnnouncePlan plan_;
   std::array<std::uint64_t, kAnnouncementKinds.size()> sent_{};
   std::uint64_t failed_ = 0;

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <string>
 #include <system_error>
+#include <utility>
 
 namespace vipward {
 namespace {
@@ -15,33 +16,33 @@ std::string mac_text(const MacAddress& mac) {
   return text.data();
 }
 
-bool is_of_virtual_router(const MacAddress& mac, std::uint8_t vrid) {
-  const auto of_family = [&](std::uint8_t family) {
-    return mac == MacAddress{0x00, 0x00, 0x5e, 0x00, family, vrid};
-  };
-  return of_family(1) || of_family(2);
-}
-
 }  // namespace
 
-bool ClaimWatch::is_given_time(TimePoint now, const MacAddress& mac) {
-  if (!is_of_virtual_router(mac, vrid_)) return false;
-  if (!patient_until_) {
-    patient_until_ = now + patience_;
-    announcer_.restart(now, patience_);
+void ClaimWatch::answer(TimePoint now, const MacAddress& mac) {
+  if (mac != router_mac_) return announcer_.restart(now);
+  const auto before = std::exchange(router_claimed_at_, now);
+  if (before && now - *before < kCalm) {
+    if (!answer_at_) announcer_.restart(now);  // it had its time
+  } else {
+    answer_at_ = now + kPatience;
   }
-  return now < *patient_until_;
 }
 
 void ClaimWatch::look(TimePoint now, const LinkTable& own) {
-  if (!announcer_.is_running()) patient_until_.reset();
+  if (!announcer_.is_running()) {
+    answer_at_.reset();
+    router_claimed_at_.reset();
+  }
   for (const ForeignClaim& claim : announcer_.drain(own)) {
     if (!announcer_.is_running()) continue;  // on a backup that is how the active one looks
-    if (is_given_time(now, claim.mac)) continue;
     const std::string who = claim.address.to_string() + " is claimed by " + mac_text(claim.mac) + " as well";
     if (foreign_.observe(now, who)) {
       log_.error("another holder of the address shows itself", {{"conflict", who}});
     }
+    answer(now, claim.mac);
+  }
+  if (answer_at_ && now >= *answer_at_) {
+    answer_at_.reset();
     announcer_.restart(now);
   }
   if (announcer_.failed() != failed_ && said_.may_say("announcement", now)) {

@@ -37,10 +37,11 @@ std::int64_t microseconds(Duration duration) {
   return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
 }
 
-// Until a router that announces itself has advertised: at its next interval, by default a second, and not
-// before its kernel has looked for duplicates of the address that it sends from, which are two more.
-Duration patience_of(const VipConfig& config) {
-  return std::max<Duration>(2 * config.advertise_interval, 3s);
+// By which another router of this instance may claim an address before it is heard: only those that speak
+// multicast hold it by that MAC, and over IPv4 they advertise first.
+std::optional<MacAddress> router_mac_of(const VipConfig& config) {
+  if (!is_multicast(config) || family_of(config) != AF_INET6) return std::nullopt;
+  return MacAddress{0x00, 0x00, 0x5e, 0x00, 0x02, config.virtual_router_id};
 }
 
 }  // namespace
@@ -72,7 +73,7 @@ VirtualRouter::VirtualRouter(Loop& loop, Log& log, const VipConfig& config, std:
                .destinations =
                    is_multicast(config) ? std::vector{vrrp_group(family_of(config))} : own_links_.others()}),
       announcer_(addresses_, config.garp_refresh),
-      claims_(log, announcer_, foreign_, config.virtual_router_id, patience_of(config)),
+      claims_(log, announcer_, foreign_, router_mac_of(config)),
       keeping_(log,
                {.addresses = addresses_,
                 .interface = own_links_.interface(),
@@ -425,7 +426,8 @@ std::string VirtualRouter::warning() const {
 void VirtualRouter::arm(TimePoint now) {
   std::optional<TimePoint> next;
   for (const auto& at : {instance_.next_deadline(), links_.next_deadline(), keeping_.next_deadline(),
-                         announcer_.next_deadline(), foreign_.next_deadline(), ear_.next_deadline()}) {
+                         announcer_.next_deadline(), foreign_.next_deadline(), claims_.next_deadline(),
+                         ear_.next_deadline()}) {
     if (at && (!next || *at < *next)) next = at;
   }
   if (!next) return timer_.cancel();

@@ -31,7 +31,7 @@ struct Fault {
   Bars bars;
   // One round; nothing: the contender has no equivalent.
   std::optional<Outcome> (*run)(const Pairing& pairing);
-  bool by_every_transport = false;  // else by IPv4 unicast alone: how they speak makes no difference
+  bool by_every_transport = false;  // else by IPv4 unicast alone, as how they speak is no part of it
   bool is_long = false;             // only with --long, once
 };
 

@@ -97,6 +97,7 @@ int run(const Options& options, const std::string& command_line) {
       if (!options.contenders.empty() && !options.contenders.contains(std::string(to_string(contender))))
         continue;
       const Row row = measure_row(fault, contender, options);
+      if (row.series.empty()) continue;  // by unicast alone, which was not asked for
       all_met = all_met && misses(row).empty() &&
                 std::ranges::all_of(row.series, [](const Series& series) { return series.failure.empty(); });
       text += table_row(row);

@@ -19,16 +19,12 @@ constexpr const char* kDevice = "vrrp";
 constexpr Millis kLimit{10000};
 
 // Where zebra and vrrpd are: unpacked at once, or found in the cache.
-std::string find_frr() {
-  const CommandResult result = run_command({"tests/system/unpack_frr"}, Millis{120000});
+std::string frr() {
+  // Asked once, however many rows there are and whatever it said.
+  static const CommandResult result = run_command({"tests/system/unpack_frr"}, Millis{120000});
   std::string folder = result.standard_output;
   while (folder.ends_with('\n')) folder.pop_back();
   if (!result.succeeded() || folder.empty()) throw std::runtime_error(result.standard_error);
-  return folder;
-}
-
-const std::string& frr() {
-  static const std::string folder = find_frr();
   return folder;
 }
 
@@ -99,13 +95,14 @@ void FrrRouter::start() {
 }
 
 Process FrrRouter::spawn(const std::string& program, const std::string& config) const {
-  // They want to be of a group that this machine does not have: it is there for them alone.
+  // They want to be of a group that this machine does not have: it is there for them alone. In /var/tmp they
+  // leave logs behind when they are killed.
   const std::string groups = folder_.file("group", "root:x:0:\nfrrvty:x:4242:root\n");
   return seat_.host.spawn({"unshare",
                            "--mount",
                            "sh",
                            "-c",
-                           R"(mount --bind "$0" /etc/group && exec "$@")",
+                           R"(mount --bind "$0" /etc/group && mount -t tmpfs none /var/tmp && exec "$@")",
                            groups,
                            frr() + "/" + program,
                            "--user",

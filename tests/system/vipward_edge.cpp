@@ -18,7 +18,8 @@ std::string VipwardEdge::config() const {
   // Byte-identical on both hosts, as the README shows it.
   std::string peers;
   if (settings_.peer) {
-    const auto [first, second] = std::minmax(own_address(), *settings_.peer);
+    const IpAddress own = own_address();
+    const auto [first, second] = std::minmax(own, *settings_.peer);
     peers = "\"" + first.to_string() + "\", \"" + second.to_string() + "\"";
   }
   std::map<std::string, std::string> keys{

@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 #include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -20,6 +22,7 @@ class Misbehaving {
     channel::Pair pair = channel::create_pair();
     const pid_t child = fork();
     if (child == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
       pair.guardian.reset();
       behave(pair.proxy);
       for (;;) pause();

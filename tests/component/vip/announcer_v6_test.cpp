@@ -8,6 +8,7 @@
 
 #include "lb/net/socket.h"
 #include "lb/vip/announcer.h"
+#include "lb/vip/claim_watch.h"
 #include "tests/component/vip/router_bench.h"
 #include "tests/support/http_client.h"
 #include "tests/support/sniffer.h"
@@ -126,8 +127,10 @@ TEST_CASE("a host that advertises an IPv6 VIP, or answers for it, is a foreign c
   SUBCASE("by answering our probe, which no other neighbour hears") {
     const TimePoint now = Clock::now();
     bench.announcer->start(now);
-    while (bench.sent(AnnouncementKind::Probe) == 0)
+    while (bench.sent(AnnouncementKind::Probe) == 0) {
       bench.announcer->send_due(*bench.announcer->next_deadline());
+      REQUIRE(bench.announcer->failed() == 0);
+    }
   }
   SUBCASE("by answering this host's kernel alone") {
     bench.holder.call([&] { start_connect(open_tcp(AF_INET6).get(), {bench.vip6, 9}); });
@@ -231,51 +234,102 @@ TEST_CASE("a router that holds an IPv6 address wakes for another holder and name
         vip6.to_string() + " is claimed by " + bench.peer.mac() + " as well");
 }
 
-// Active with an IPv6 address, and a peer that can announce it from the virtual router's own MAC.
-struct VirtualMacBench : RouterBench {
+// An Announcer at work, what looks at claims for it, and a peer that claims by the virtual router's MAC.
+struct VirtualMacBench : AnnouncerV6Bench {
   VirtualMacBench() {
-    config.addresses.push_back(Cidr{vip6, 64});
-    become_active();
-    // All rounds of the start: what is sent after them has another cause.
-    REQUIRE(run_until([&] { return announced(AnnouncementKind::UnsolicitedNa) == 4; }));
-    other = make_inside<Announcer>(peer, std::vector{vip6}, Duration(30s));
     LinkTable table = make_inside<LinkWatch>(peer)->table();
     Link link = *table.find("eth0");
-    link.mac = {0x00, 0x00, 0x5e, 0x00, 0x02, config.virtual_router_id};
+    link.mac = router_mac;
     table.apply(LinkEvent{.link = link});
     REQUIRE(other->attach(table, "eth0") == 0);
+    announcer->start(start);
+    announcer->send_due(start);
   }
-  void claim() {
-    other->start(Clock::now());
-    other->send_due(Clock::now());
+  // Claims, and has that seen at `now`.
+  void claim_at(TimePoint now) {
+    other->start(now);
+    other->send_due(now);
+    REQUIRE(wait_until([&] { return is_readable(); }, 5s));
+    watch.look(now, table());
+  }
+  // The next rounds from `now` on, up to `limit`.
+  std::vector<Duration> rounds(TimePoint now, TimePoint limit) {
+    std::vector<Duration> at;
+    while (*announcer->next_deadline() <= limit) {
+      const TimePoint due = *announcer->next_deadline();
+      const std::uint64_t before = sent(AnnouncementKind::UnsolicitedNa);
+      announcer->send_due(due);
+      if (sent(AnnouncementKind::UnsolicitedNa) > before) at.push_back(due - now);
+    }
+    return at;
   }
 
-  const IpAddress vip6 = ip("fd77::100");
-  std::unique_ptr<Announcer> other;
+  const MacAddress router_mac{0x00, 0x00, 0x5e, 0x00, 0x02, 100};
+  std::unique_ptr<Announcer> other = make_inside<Announcer>(peer, std::vector{vip6}, Duration(30s));
+  CapturedLog log;
+  ConflictWatch foreign;
+  ClaimWatch watch{log.log(), *announcer, foreign, router_mac};
+  const TimePoint start = Clock::now();
 };
 
-TEST_CASE("a router that announces itself before it advertises is given way to without a word against it") {
+TEST_CASE("a router that claims by the virtual router's MAC is named at once, and answered after a while") {
   VirtualMacBench bench;
-  bench.claim();
-  const TimePoint claimed = Clock::now();
-  REQUIRE(bench.run_until([&] { return Clock::now() >= claimed + 200ms; }));
-  bench.say(200);
-  REQUIRE(bench.run_until([&] { return bench.router->state() == VipState::Backup; }));
-  CHECK(bench.announced(AnnouncementKind::UnsolicitedNa) == 4);
-  CHECK_FALSE(contains(bench.log.text(), "another holder"));
+  // The announcements that are under way go on.
+  bench.claim_at(bench.start + 5ms);
+  CHECK(bench.foreign.is_under_way());
+  CHECK(bench.foreign.last() == bench.vip6.to_string() + " is claimed by 00:00:5e:00:02:64 as well");
+  CHECK(bench.log.wait_for("another holder of the address shows itself"));
+  CHECK(bench.rounds(bench.start, bench.start + 2s) == std::vector<Duration>{10ms, 100ms, 1s});
+  bench.claim_at(bench.start + 2s);
+  CHECK(bench.watch.next_deadline() == bench.start + 3005ms);
+  bench.watch.look(bench.start + 3004ms, bench.table());
+  CHECK(bench.rounds(bench.start, bench.start + 4s).empty());
+  bench.watch.look(bench.start + 4s, bench.table());
+  CHECK_FALSE(bench.watch.next_deadline());
+  CHECK(bench.rounds(bench.start, bench.start + 6s) == std::vector<Duration>{4s, 4010ms, 4100ms, 5s});
+  CHECK(bench.foreign.count() == 2);
+
+  // It has had its time, until it has been silent for long.
+  bench.claim_at(bench.start + 10s);
+  CHECK(bench.rounds(bench.start, bench.start + 12s) == std::vector<Duration>{10s, 10010ms, 10100ms, 11s});
+  bench.claim_at(bench.start + 71s);
+  CHECK(bench.watch.next_deadline() == bench.start + 74s);
 }
 
-TEST_CASE("a router that announces itself and never advertises is answered, and named if it goes on") {
+TEST_CASE("a router that claims before it advertises is not answered by one that has given way") {
   VirtualMacBench bench;
-  bench.claim();
-  const TimePoint claimed = Clock::now();
-  REQUIRE(bench.run_until([&] { return bench.announced(AnnouncementKind::UnsolicitedNa) > 4; }));
-  CHECK(Clock::now() >= claimed + 2900ms);
-  CHECK_FALSE(bench.router->report().contested);
-  bench.claim();
-  CHECK(bench.run_until([&] { return bench.router->report().contested; }));
-  CHECK(bench.router->report().warning ==
-        bench.vip6.to_string() + " is claimed by 00:00:5e:00:02:64 as well");
+  bench.claim_at(bench.start + 2s);
+  bench.announcer->stop();
+  bench.watch.look(bench.start + 3s, bench.table());
+  CHECK_FALSE(bench.watch.next_deadline());
+  CHECK_FALSE(bench.announcer->next_deadline());
+}
+
+TEST_CASE("any other host that claims the address is answered at once") {
+  VirtualMacBench bench;
+  bench.rounds(bench.start, bench.start + 2s);
+  bench.announce_from(bench.peer, {bench.vip6});
+  REQUIRE(wait_until([&] { return bench.is_readable(); }, 5s));
+  bench.watch.look(bench.start + 2s, bench.table());
+  CHECK(bench.rounds(bench.start, bench.start + 4s) == std::vector<Duration>{2s, 2010ms, 2100ms, 3s});
+}
+
+TEST_CASE("without a link-local address the probe comes from another one of the subnet") {
+  AnnouncerV6Bench bench;
+  const Sniffer sniffer(bench.net);
+  run_ok(bench.holder,
+         {"ip", "address", "del", bench.holder.link_local().to_string() + "/64", "dev", "eth0"});
+  REQUIRE(bench.attach(*bench.announcer, bench.holder) == 0);
+  bench.announcer->start(Clock::now());
+  while (bench.sent(AnnouncementKind::Probe) == 0) {
+    bench.announcer->send_due(*bench.announcer->next_deadline());
+    REQUIRE(bench.announcer->failed() == 0);
+  }
+  const auto is_probe = [&](const NeighbourFrame& frame) {
+    return !frame.is_advertisement() && frame.host == "holder" && frame.target == bench.vip6 &&
+           frame.source == bench.holder.address_v6();
+  };
+  CHECK(wait_until([&] { return std::ranges::count_if(sniffer.neighbours(), is_probe) == 1; }, 5s));
 }
 
 TEST_CASE("a list without an IPv6 address has no socket for them") {

@@ -191,20 +191,6 @@ TEST_CASE("a restart begins the rounds over") {
         std::vector<std::int64_t>{5000, 5010, 5100, 6000});
 }
 
-TEST_CASE("a restart may be put off: nothing is sent until then, and an earlier one goes first") {
-  AnnouncePlan plan(30s);
-  plan.start(kStart, addresses(1));
-  run(plan, kStart + 5s);
-  plan.restart(kStart + 5s, 2s);
-  plan.restart(kStart + 6s, 2s);
-  CHECK(times(run(plan, kStart + 9s), AnnouncementKind::GarpRequest) ==
-        std::vector<std::int64_t>{7000, 7010, 7100, 8000});
-  plan.restart(kStart + 9s, 2s);
-  plan.restart(kStart + 9500ms);
-  CHECK(times(run(plan, kStart + 12s), AnnouncementKind::GarpRequest) ==
-        std::vector<std::int64_t>{9500, 9510, 9600, 10500});
-}
-
 TEST_CASE("restarts of one moment are one, and it does not follow a round closer than 10 ms") {
   AnnouncePlan plan(30s);
   plan.start(kStart, addresses(1));
