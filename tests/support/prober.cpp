@@ -3,6 +3,9 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <optional>
 
 namespace vipward::test {
 namespace {
@@ -11,18 +14,30 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
 constexpr std::string_view kByte = "\n";
-constexpr std::string_view kRequest = "GET /whoami HTTP/1.1\r\nHost: prober\r\nConnection: close\r\n\r\n";
+constexpr std::string_view kHeadEnd = "\r\n\r\n";
+
+// Of the body, by the head of an answer; nothing: it does not say.
+std::optional<std::size_t> content_length(std::string_view head) {
+  constexpr std::string_view kName = "\r\ncontent-length: ";
+  const auto same = [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; };
+  const auto found = std::ranges::search(head, kName, same);
+  if (found.empty()) return std::nullopt;
+  const auto digits = head.substr(static_cast<std::size_t>(found.end() - head.begin()));
+  std::size_t length = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), length);
+  return length;
+}
 
 }  // namespace
 
 // One connection, from connect to its answer.
 class Prober::Probe {
  public:
-  Probe(const Options& options, Clock::time_point now)
+  Probe(const Options& options, std::string_view request, Clock::time_point now)
       : started_(now),
         deadline_(now + options.limit),
         stream_(options.target, options.tls.get()),
-        unsent_(options.tls ? kRequest : kByte),
+        unsent_(request),
         wants_whole_answer_(options.tls != nullptr) {
     advance();
   }
@@ -59,8 +74,8 @@ class Prober::Probe {
     return {stream_.fd(), step_ == ClientStream::Step::WantRead ? short{POLLIN} : short{POLLOUT}, 0};
   }
   std::string answer() const {
-    const auto head_end = received_.find("\r\n\r\n");
-    const std::size_t begin = head_end == std::string::npos ? 0 : head_end + 4;
+    const auto head_end = received_.find(kHeadEnd);
+    const std::size_t begin = head_end == std::string::npos ? 0 : head_end + kHeadEnd.size();
     return received_.substr(begin, received_.find('\n', begin) - begin);
   }
 
@@ -69,9 +84,10 @@ class Prober::Probe {
 
   bool has_answer() const {
     if (!wants_whole_answer_) return !received_.empty();
-    const auto head_end = received_.find("\r\n\r\n");
-    // The answer of a stand-in's /whoami is one line.
-    return head_end != std::string::npos && received_.size() > head_end + 4 && received_.ends_with('\n');
+    const auto head_end = received_.find(kHeadEnd);
+    if (head_end == std::string::npos) return false;
+    const auto length = content_length(std::string_view(received_).substr(0, head_end));
+    return length && received_.size() >= head_end + kHeadEnd.size() + *length;
   }
   void end(ClientError error, std::string detail) {
     over_ = true;
@@ -92,7 +108,12 @@ class Prober::Probe {
   std::string detail_;
 };
 
-Prober::Prober(Options options) : options_(std::move(options)), last_answer_(Clock::now()) {
+Prober::Prober(Options options)
+    : options_(std::move(options)),
+      request_(options_.tls
+                   ? "GET " + options_.path + " HTTP/1.1\r\nHost: prober\r\nConnection: close\r\n\r\n"
+                   : std::string(kByte)),
+      last_answer_(Clock::now()) {
   thread_ = std::thread([this] { run(); });
 }
 
@@ -122,7 +143,7 @@ void Prober::run() {
     }
     if (stopping && probes.empty()) return;
     if (!stopping && now >= next_start) {
-      probes.push_back(std::make_unique<Probe>(options_, now));
+      probes.push_back(std::make_unique<Probe>(options_, request_, now));
       // A pause of ours is not made up for by a burst.
       next_start = std::max(next_start + options_.interval, now);
     }

@@ -22,9 +22,10 @@ class Prober {
   using Clock = std::chrono::steady_clock;
   struct Options {
     SocketAddress target;
-    // Absent: one byte is sent, and one byte awaited. Else an HTTPS request, GET /whoami, and all of its
+    // Absent: one byte is sent, and one byte awaited. Else an HTTPS request, GET `path`, and all of its
     // answer.
     std::shared_ptr<const ClientTlsContext> tls{};
+    std::string path = "/whoami";
     std::chrono::milliseconds interval{2};
     std::chrono::milliseconds limit{20};  // of each probe
   };
@@ -63,6 +64,7 @@ class Prober {
   std::chrono::microseconds open_gap() const;  // since the last answer; with the mutex held
 
   const Options options_;
+  const std::string request_;
   mutable std::mutex mutex_;  // guards what follows, up to the thread
   bool stopping_ = false;
   std::uint64_t answered_ = 0;
