@@ -36,12 +36,16 @@ void run_or_throw(std::vector<std::string> argv) {
 }  // namespace
 
 ControlPlane& ControlPlane::instance() {
-  static ControlPlane plane;
+  static ControlPlane plane(Settings{});
   return plane;
 }
 
-ControlPlane::ControlPlane()
-    : load_balancer_(net_.host("lb1", 21)), client_(net_.host("client", 31)), binaries_(find_binaries()) {
+ControlPlane::ControlPlane(const Settings& settings)
+    : load_balancer_(net_.host("lb1", 21)),
+      client_(net_.host("client", 31)),
+      service_(settings.service.value_or(load_balancer_.address(kPort))),
+      anonymous_(settings.anonymous),
+      binaries_(find_binaries()) {
   std::vector<std::string> pki{"deploy/kubernetes/pki", folder_.path(), "--server",
                                "https://" + service_address().to_string()};
   unsigned octet = 11;
@@ -73,11 +77,12 @@ void ControlPlane::start_apiserver(const std::string& master) {
     etcd += (etcd.empty() ? "" : ",") + std::string("https://") + host.address().to_string() + ":2379";
   }
   const Host& host = hosts_.at(master);
-  apiservers_[master].emplace(host.spawn(
-      {"deploy/kubernetes/apiserver", "--dir", folder_.path(), "--name", master, "--address",
-       host.address().to_string(), "--port", std::to_string(kPort), "--etcd", etcd, "--",
-       "--anonymous-auth=false", "--shutdown-delay-duration=" + std::to_string(kShutdownDelay.count()) + "s"},
-      {.environment = {"KUBE_BIN=" + binaries_}}));
+  apiservers_[master].emplace(
+      host.spawn({"deploy/kubernetes/apiserver", "--dir", folder_.path(), "--name", master, "--address",
+                  host.address().to_string(), "--port", std::to_string(kPort), "--etcd", etcd, "--",
+                  std::string("--anonymous-auth=") + (anonymous_ ? "true" : "false"),
+                  "--shutdown-delay-duration=" + std::to_string(kShutdownDelay.count()) + "s"},
+                 {.environment = {"KUBE_BIN=" + binaries_}}));
 }
 
 SocketAddress ControlPlane::api_address(const std::string& master) const {

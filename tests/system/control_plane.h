@@ -1,7 +1,7 @@
 // A real control plane: three masters, each with etcd and kube-apiserver, one host for vipward ("lb1") and
 // one for clients, as namespaces on one bridge. Made once per test executable, as it takes ten seconds to
-// become ready; every test begins with heal(). Anonymous requests are off, and an apiserver that is told to
-// stop takes ten seconds for it. Test's main thread.
+// become ready; every test begins with heal(). Unless the settings say otherwise anonymous requests are off;
+// an apiserver that is told to stop takes ten seconds for it. Test's main thread.
 #pragma once
 
 #include <map>
@@ -21,7 +21,14 @@ class ControlPlane {
  public:
   static constexpr std::chrono::seconds kShutdownDelay{10};
 
-  // The one of this executable; starts it at the first call.
+  struct Settings {
+    std::optional<SocketAddress> service;  // where the kubeconfig points; absent: port 6443 of lb1
+    bool anonymous = false;                // kubeadm's clusters answer /healthz to everybody
+  };
+  explicit ControlPlane(const Settings& settings);
+  ControlPlane(const ControlPlane&) = delete;
+  ControlPlane& operator=(const ControlPlane&) = delete;
+  // The one of this executable, with the settings' defaults; starts it at the first call.
   static ControlPlane& instance();
 
   // Everything runs, nothing is frozen, no packet is dropped, every apiserver is ready.
@@ -37,9 +44,10 @@ class ControlPlane {
 
   Host& load_balancer() { return load_balancer_; }
   Host& client_host() { return client_; }
+  // Another one on the same bridge, made at its first mention.
+  Host more_host(const std::string& name, unsigned last_octet) { return net_.host(name, last_octet); }
   SocketAddress api_address(const std::string& master) const;
-  // vipward's, where the kubeconfig points.
-  SocketAddress service_address() const { return load_balancer_.address(6443); }
+  SocketAddress service_address() const { return service_; }
 
   const TempDir& folder() const { return folder_; }
   std::string pki_file(const std::string& name) const { return folder_.path() / "pki" / name; }
@@ -56,15 +64,17 @@ class ControlPlane {
   Process spawn_kubectl(std::vector<std::string> arguments);
   // An administrator's client; connect it inside client_host().
   HttpClient client(std::chrono::milliseconds limit = std::chrono::seconds{10}) const;
+  std::shared_ptr<const ClientTlsContext> tls() const { return tls_; }
 
  private:
-  ControlPlane();
   void start_etcd(const std::string& master);
   std::vector<std::string> kubectl_command(std::vector<std::string> arguments) const;
 
   Network net_;
   Host load_balancer_;
   Host client_;
+  SocketAddress service_;
+  bool anonymous_;
   std::vector<std::string> masters_{"master-1", "master-2", "master-3"};
   std::map<std::string, Host> hosts_;
   TempDir folder_;
