@@ -1,0 +1,182 @@
+#include "tests/system/followed_watch.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+namespace vipward::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* kConfigMaps = "/api/v1/namespaces/default/configmaps";
+constexpr auto kPause = 20ms;
+constexpr auto kBeforeNextAttempt = 50ms;
+// Of one attempt to write. To watch: a SYN that got no answer is sent again after a second, and not waited
+// for.
+constexpr auto kWriteLimit = 1s;
+constexpr auto kWatchLimit = 300ms;
+
+nlohmann::json body_with(const std::string& name, unsigned number, const std::string& version) {
+  nlohmann::json body{{"apiVersion", "v1"},
+                      {"kind", "ConfigMap"},
+                      {"metadata", {{"name", name}}},
+                      {"data", {{"n", std::to_string(number)}}}};
+  if (!version.empty()) body["metadata"]["resourceVersion"] = version;
+  return body;
+}
+
+unsigned number_in(const nlohmann::json& object) {
+  return static_cast<unsigned>(std::stoul(object.at("data").at("n").get<std::string>()));
+}
+
+std::string version_in(const nlohmann::json& object) {
+  return object.at("metadata").at("resourceVersion").get<std::string>();
+}
+
+}  // namespace
+
+NumberedConfigMap::NumberedConfigMap(ControlPlane& plane, std::string name)
+    : name_(std::move(name)), client_(plane.client(kWriteLimit)) {
+  plane.kubectl({"delete", "configmap", name_, "--ignore-not-found"});
+  const HttpResponse made = plane.client_host().call([&] {
+    return plane.client().send(
+        {.method = "POST", .path = kConfigMaps, .body = body_with(name_, 0, "").dump()});
+  });
+  if (made.status != 201) throw std::runtime_error("no ConfigMap to count in: " + describe(made));
+  version_ = version_in(nlohmann::json::parse(made.body));
+}
+
+bool NumberedConfigMap::take(const HttpResponse& response, unsigned wanted) {
+  if (!response.is_ok()) return false;
+  const auto object = nlohmann::json::parse(response.body);
+  version_ = version_in(object);
+  if (number_in(object) != wanted) return false;
+  count_ = wanted;
+  return true;
+}
+
+bool NumberedConfigMap::write_next(std::chrono::milliseconds limit) {
+  const unsigned next = count_ + 1;
+  const std::string path = std::string(kConfigMaps) + "/" + name_;
+  for (const auto deadline = std::chrono::steady_clock::now() + limit;;) {
+    const HttpClient::Request put{
+        .method = "PUT", .path = path, .body = body_with(name_, next, version_).dump()};
+    if (take(client_.send(put), next)) return true;
+    // Only its answer may have been lost.
+    if (take(client_.get(path), next)) return true;
+    if (std::chrono::steady_clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(kBeforeNextAttempt);
+  }
+}
+
+SteadyWriter::SteadyWriter(ControlPlane& plane, NumberedConfigMap& map)
+    : client_host_(plane.client_host()), map_(map), thread_([this] {
+        const InsideNamespace inside = client_host_.enter();
+        while (!stopping_ && !has_failed_) {
+          has_failed_ = !map_.write_next(20s);
+          std::this_thread::sleep_for(kPause);
+        }
+      }) {}
+
+SteadyWriter::~SteadyWriter() {
+  stop();
+}
+
+bool SteadyWriter::stop() {
+  stopping_ = true;
+  if (thread_.joinable()) thread_.join();
+  return !has_failed_;
+}
+
+FollowedWatch::FollowedWatch(ControlPlane& plane, std::string name)
+    : client_host_(plane.client_host()), name_(std::move(name)), client_(plane.client(kWatchLimit)) {
+  const InsideNamespace inside = client_host_.enter();
+  const HttpResponse now = client_.get(std::string(kConfigMaps) + "/" + name_);
+  if (!now.is_ok()) throw std::runtime_error("nothing to watch: " + describe(now));
+  const auto object = nlohmann::json::parse(now.body);
+  version_ = version_in(object);
+  told_.push_back(number_in(object));
+  if (!open()) throw std::runtime_error("no watch: " + client_.detail() + failure());
+  thread_ = std::thread([this] { run(); });
+}
+
+FollowedWatch::~FollowedWatch() {
+  stopping_ = true;
+  thread_.join();
+}
+
+bool FollowedWatch::open() {
+  const HttpResponse response =
+      client_.open({.path = std::string(kConfigMaps) + "?watch=1&fieldSelector=metadata.name%3D" + name_ +
+                            "&resourceVersion=" + version_});
+  if (response.error != ClientError::None) return false;
+  if (response.status == 200) return true;
+  const std::lock_guard lock(mutex_);
+  failure_ = describe(response);
+  return false;
+}
+
+void FollowedWatch::run() {
+  const InsideNamespace inside = client_host_.enter();
+  while (!stopping_ && failure().empty()) read();
+}
+
+void FollowedWatch::read() {
+  const HttpClient::Line line = client_.read_line(100ms);
+  if (line.error == ClientError::Timeout) return;
+  if (!line.is_end && line.error == ClientError::None) return take(line.text);
+  {
+    const std::lock_guard lock(mutex_);
+    losses_.push_back(
+        {.at = Clock::now(), .how = line.is_end ? ClientError::Closed : line.error, .again = {}});
+  }
+  watch_again();
+}
+
+void FollowedWatch::watch_again() {
+  client_.disconnect();
+  while (!stopping_ && failure().empty()) {
+    if (open()) {
+      const std::lock_guard lock(mutex_);
+      losses_.back().again = Clock::now();
+      return;
+    }
+    std::this_thread::sleep_for(kBeforeNextAttempt);
+  }
+}
+
+void FollowedWatch::take(const std::string& event) {
+  const auto told = nlohmann::json::parse(event);
+  const std::lock_guard lock(mutex_);
+  if (told.at("type") != "MODIFIED") {
+    failure_ = event;
+    return;
+  }
+  version_ = version_in(told.at("object"));
+  told_.push_back(number_in(told.at("object")));
+}
+
+bool FollowedWatch::has_told(unsigned number) const {
+  const std::lock_guard lock(mutex_);
+  return told_.back() >= number;
+}
+
+std::vector<unsigned> FollowedWatch::told() const {
+  const std::lock_guard lock(mutex_);
+  return told_;
+}
+
+std::vector<FollowedWatch::Loss> FollowedWatch::losses_since(Clock::time_point moment) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Loss> result = losses_;
+  std::erase_if(result, [&](const Loss& loss) { return loss.at < moment; });
+  return result;
+}
+
+std::string FollowedWatch::failure() const {
+  const std::lock_guard lock(mutex_);
+  return failure_;
+}
+
+}  // namespace vipward::test

@@ -1,0 +1,91 @@
+// README's page "From keepalived to vipward", step by step.
+#include "tests/system/migration.h"
+
+#include <doctest/doctest.h>
+
+#include <set>
+#include <string>
+#include <vector>
+
+namespace vipward::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+void check_unnoticed(const TurnOutcome& one) {
+  INFO(one.what);
+  CHECK(one.failed == "none");
+  CHECK(one.losses.empty());
+  CHECK(one.hanging == 0);
+  CHECK(one.two_holders == 0us);
+}
+
+// The address goes to the other host: sessions cannot, each ends once, all at the same time.
+void check_moved(const TurnOutcome& one, std::chrono::milliseconds two_holders = 0ms) {
+  constexpr auto kGapLimit = 3s;
+  INFO(one.what);
+  CHECK(one.gap < kGapLimit);
+  CHECK(one.losses.size() == Migration::kWatches);
+  CHECK(one.most_losses == 1);
+  CHECK(one.last_loss < 2s);
+  CHECK(one.hanging == 0);
+  CHECK(one.longest_pause < kGapLimit + 1s);
+  CHECK(one.two_holders <= two_holders);
+}
+
+void check_enabled(Migration& migration, const std::set<std::string>& units) {
+  for (const PageHost* edge : {&migration.edge_1(), &migration.edge_2()}) CHECK(edge->enabled() == units);
+}
+
+// As at the end of step 3: edge-2 has the address.
+void become_vipwards(Migration& migration) {
+  check_unnoticed(migration.follow(1, {&migration.edge_1()}).at(0));
+  check_unnoticed(migration.follow(2, {&migration.edge_1()}).at(0));
+  check_moved(migration.follow(3, {&migration.edge_2()}).at(0));
+  check_enabled(migration, {"vipward"});
+}
+
+// From edge-2 to edge-1 and back.
+void check_releases(Migration& migration, const std::string& when) {
+  PageHost& edge_1 = migration.edge_1();
+  PageHost& edge_2 = migration.edge_2();
+  const auto release = [&](PageHost& from, PageHost& to) {
+    return migration.measure(when + ": " + from.host().name() + ", vipward release", to, [&from] {
+      from.run("sudo vipward release");
+      from.run("sudo vipward resume");
+    });
+  };
+  check_moved(release(edge_2, edge_1));
+  check_moved(release(edge_1, edge_2));
+}
+
+TEST_CASE("kubeadm's HAProxy and keepalived become two vipwards, and these go over to version 3") {
+  Migration migration;
+  REQUIRE(migration.count_steps() == 5);
+  PageHost* edge_2 = &migration.edge_2();
+  become_vipwards(migration);
+  check_releases(migration, "version 2");
+
+  const std::vector<TurnOutcome> turns = migration.follow(5, {edge_2, edge_2, edge_2, edge_2});
+  check_unnoticed(turns.at(0));
+  check_moved(turns.at(1));
+  check_unnoticed(turns.at(2));
+  check_unnoticed(turns.at(3));
+  check_releases(migration, "version 3");
+  migration.check_events();
+}
+
+TEST_CASE("two vipwards become kubeadm's HAProxy and keepalived again") {
+  Migration migration;
+  PageHost* edge_1 = &migration.edge_1();
+  become_vipwards(migration);
+  const std::vector<TurnOutcome> turns = migration.follow(4, {edge_1, edge_1});
+  // keepalived's priority is the higher one, so that it takes the address: for a moment both have it.
+  check_moved(turns.at(0), 200ms);
+  check_unnoticed(turns.at(1));
+  check_enabled(migration, {"haproxy", "keepalived"});
+  migration.check_events();
+}
+
+}  // namespace
+}  // namespace vipward::test
