@@ -118,11 +118,14 @@ std::vector<TurnOutcome> Migration::follow(std::size_t number, const std::vector
     for (PageHost& edge : edges_) edge.set_configuration(step.configuration);
   }
   std::vector<TurnOutcome> outcomes;
-  for (std::size_t i = 0; i < holders.size(); ++i) {
-    const PageStep::Turn& turn = step.turns[i];
-    outcomes.push_back(measure(std::to_string(number) + ": " + turn.title, *holders[i], [&] { give(turn); }));
-  }
+  for (std::size_t i = 0; i < holders.size(); ++i)
+    outcomes.push_back(follow_turn(number, i + 1, *holders[i]));
   return outcomes;
+}
+
+TurnOutcome Migration::follow_turn(std::size_t step, std::size_t number, PageHost& holder) {
+  const PageStep::Turn& turn = page_.at(step - 1).turns.at(number - 1);
+  return measure(std::to_string(step) + ": " + turn.title, holder, [&] { give(turn); });
 }
 
 void Migration::give(const PageStep::Turn& turn) {
@@ -190,14 +193,15 @@ unsigned Migration::count_hanging() {
   const bool written = plane().client_host().call([&] { return quiet_->write_next(kTellLimit); });
   CHECK_MESSAGE(written, logs());
   const unsigned busy = busy_->count();
-  unsigned hanging = 0;
-  for (const FollowedWatch& watch : quiet_watches_) {
-    hanging += wait_until([&] { return watch.has_told(quiet_->count()); }, kTellLimit) ? 0 : 1;
-  }
-  for (const FollowedWatch& watch : busy_watches_) {
-    hanging += wait_until([&] { return watch.has_told(busy); }, kTellLimit) ? 0 : 1;
-  }
-  return hanging;
+  const auto count = [&] {
+    const auto has_not = [](unsigned number) {
+      return [number](const FollowedWatch& watch) { return !watch.has_told(number); };
+    };
+    return std::ranges::count_if(quiet_watches_, has_not(quiet_->count())) +
+           std::ranges::count_if(busy_watches_, has_not(busy));
+  };
+  wait_until([&] { return count() == 0; }, kTellLimit);
+  return static_cast<unsigned>(count());
 }
 
 void Migration::check_events() {

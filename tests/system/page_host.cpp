@@ -168,6 +168,12 @@ void PageHost::stop(const std::string& unit) {
   units_.erase(unit);
 }
 
+std::string PageHost::enabled() const {
+  std::string text;
+  for (const std::string& unit : enabled_) text += (text.empty() ? "" : " ") + unit;
+  return text;
+}
+
 bool PageHost::is_in_vrrp() {
   if (vipward_) {
     const HttpResponse response = vipward_->admin("/metrics");

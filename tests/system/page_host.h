@@ -38,7 +38,8 @@ class PageHost {
   bool runs(const std::string& unit) const {
     return unit == "vipward" ? vipward_.has_value() : units_.contains(unit);
   }
-  const std::set<std::string>& enabled() const { return enabled_; }
+  // What a boot would start: "haproxy keepalived".
+  std::string enabled() const;
   // Its vipward or its keepalived has entered one of VRRP's states.
   bool is_in_vrrp();
   Daemon& vipward() { return *vipward_; }
