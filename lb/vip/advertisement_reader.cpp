@@ -60,7 +60,7 @@ void AdvertisementReader::hear_own_address(TimePoint now, const VrrpDatagram& da
   // Rarely seen over IPv4, where the kernel drops what comes from an address of its own (accept_local).
   if (own.may_be_reflected || !has_vrid(datagram, settings_.dialect.vrid)) return;
   const std::string explanation = explain_own_address(datagram.source, settings_.dialect.vrid);
-  remember(now, explanation);
+  remember(now, datagram.source, explanation);
   explain(now, "own_address", datagram.source, explanation);
 }
 
@@ -77,7 +77,7 @@ void AdvertisementReader::reject(TimePoint now, VrrpRejectReason reason, const V
   const Dialect& dialect = settings_.dialect;
   auto explanation = explain_refusal(datagram, reason, dialect, settings_.addresses);
   if (explanation) arrived_at_ = now;
-  if (explanation && is_peer(datagram.source)) remember(now, *explanation);
+  if (explanation && is_peer(datagram.source)) remember(now, datagram.source, *explanation);
   if (!explanation && datagram.message.size() > 1 && !has_vrid(datagram, dialect.vrid)) {
     // Other virtual routers on the segment are nobody's business. One of a peer may be a mistake, and may be
     // right for years: said once, and no warning.
@@ -100,12 +100,12 @@ void AdvertisementReader::explain(TimePoint now, std::string_view reason, const 
   log_.write(LogLevel::Warn, "VRRP packet refused", fields);
 }
 
-void AdvertisementReader::remember(TimePoint now, const std::string& explanation) {
+void AdvertisementReader::remember(TimePoint now, const IpAddress& source, const std::string& explanation) {
+  last_explained_ = {.at = now, .source = source, .text = explanation};
   expire(now);
   if (!explanation_.empty() && explanation_ != explanation) return;
   explanation_ = explanation;
   explained_until_ = now + kLeastMemory + 3 * settings_.dialect.interval;
-  last_explained_ = {.at = now, .text = explanation};
 }
 
 // Never a reason to drop it: two hosts that both hold the address because their lists differ are worse.
@@ -113,9 +113,12 @@ void AdvertisementReader::compare_addresses(TimePoint now, const Advertisement& 
                                             const IpAddress& source) {
   auto theirs = advertisement.addresses;
   std::ranges::sort(theirs);
-  if (theirs == settings_.addresses) return;
+  if (theirs == settings_.addresses) {
+    if (last_explained_ && last_explained_->source == source) last_explained_.reset();
+    return;
+  }
   const std::string explanation = explain_addresses(source, theirs, settings_.addresses);
-  remember(now, explanation);
+  remember(now, source, explanation);
   if (!said_of(source).may_say("addresses " + source.to_string(), now)) return;
   std::string list;
   for (const IpAddress& address : theirs) list += (list.empty() ? "" : ",") + address.to_string();

@@ -44,9 +44,10 @@ class AdvertisementReader {
   // What is wrong with what a peer says, as long as it says so; empty: nothing. Of several the first: it is
   // kept while its packets come, so that two who alternate do not make the status change with each.
   const std::string& explanation() const { return explanation_; }
-  // The same, of the last packet that had one, however long ago.
+  // Of the last packet that had one, until its sender says something that is as it should be.
   struct Explained {
     TimePoint at{};
+    IpAddress source;
     std::string text;
   };
   const std::optional<Explained>& last_explained() const { return last_explained_; }
@@ -67,7 +68,7 @@ class AdvertisementReader {
   SaidOnce& said_of(const IpAddress& source);
   void explain(TimePoint now, std::string_view reason, const IpAddress& source,
                const std::optional<std::string>& explanation);
-  void remember(TimePoint now, const std::string& explanation);
+  void remember(TimePoint now, const IpAddress& source, const std::string& explanation);
   void compare_addresses(TimePoint now, const Advertisement& advertisement, const IpAddress& source);
 
   Log& log_;

@@ -8,8 +8,8 @@
 
 namespace vipward {
 
-// What was wrong with a packet stays the cause for as long as its sender claims the address: keepalived 2.2.7
-// puts its next advertisement off with each of ours that it refuses.
+// What was wrong with a packet stays the likely cause for as long as the address is claimed, or until its
+// sender is understood: keepalived 2.2.7 puts its next advertisement off with each of ours that it refuses.
 const std::string& Contention::cause() const {
   const auto& last = reader_.last_explained();
   const bool is_of_this =

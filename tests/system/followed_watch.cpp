@@ -72,10 +72,14 @@ bool NumberedConfigMap::write_next(std::chrono::milliseconds limit) {
 
 SteadyWriter::SteadyWriter(ControlPlane& plane, NumberedConfigMap& map)
     : client_host_(plane.client_host()), map_(map), thread_([this] {
-        const InsideNamespace inside = client_host_.enter();
-        while (!stopping_ && !has_failed_) {
-          has_failed_ = !map_.write_next(20s);
-          std::this_thread::sleep_for(kPause);
+        try {
+          const InsideNamespace inside = client_host_.enter();
+          while (!stopping_ && !has_failed_) {
+            has_failed_ = !map_.write_next(20s);
+            std::this_thread::sleep_for(kPause);
+          }
+        } catch (const std::exception&) {
+          has_failed_ = true;
         }
       }) {}
 
@@ -118,8 +122,13 @@ bool FollowedWatch::open() {
 }
 
 void FollowedWatch::run() {
-  const InsideNamespace inside = client_host_.enter();
-  while (!stopping_ && failure().empty()) read();
+  try {
+    const InsideNamespace inside = client_host_.enter();
+    while (!stopping_ && failure().empty()) read();
+  } catch (const std::exception& error) {
+    const std::lock_guard lock(mutex_);
+    failure_ = error.what();
+  }
 }
 
 void FollowedWatch::read() {

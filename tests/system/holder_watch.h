@@ -23,6 +23,7 @@ class HolderWatch {
 
  private:
   void run();
+  void watch();
 
   Host one_;
   Host other_;

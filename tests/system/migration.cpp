@@ -170,6 +170,7 @@ TurnOutcome Migration::outcome(const std::string& what, Clock::time_point start)
   prober_->stop();
   one.gap = prober_->longest_gap();
   one.failed = prober_->failures_by_kind();
+  one.failures = prober_->failures().size();
   one.two_holders = holder_watch_->longest_with_both();
   Clock::time_point first = Clock::time_point::max();
   for (const auto* watches : {&quiet_watches_, &busy_watches_}) {

@@ -24,6 +24,7 @@ struct TurnOutcome {
   std::string what;
   std::chrono::microseconds gap{0};  // the longest one of new connections
   std::string failed;                // of those, by kind; "none"
+  std::size_t failures = 0;          // of those
   std::vector<FollowedWatch::Loss> losses;
   unsigned most_losses = 0;                    // of one watch
   unsigned hanging = 0;                        // watches that neither ended nor told

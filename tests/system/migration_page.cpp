@@ -50,6 +50,8 @@ std::vector<PageStep> read_migration_page() {
     if (line.starts_with(kFence)) {
       in_fence = !in_fence;
       language = in_fence ? line.substr(kFence.size()) : "";
+      if (in_fence && language != "yaml" && language != "sh")
+        throw std::runtime_error("what is to be done with \"" + language + "\"?");
     } else if (!in_fence && begins_step(line)) {
       steps.push_back({.title = line.substr(2, line.find("**", 2) - 2), .configuration = {}, .turns = {}});
     } else if (in_fence && !steps.empty() && !line.empty()) {

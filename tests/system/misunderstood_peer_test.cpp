@@ -4,7 +4,6 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
-#include <thread>
 
 #include "tests/support/wait.h"
 #include "tests/system/daemon.h"
@@ -80,8 +79,8 @@ TEST_CASE("a peer with another interval in version 2 is explained, for as long a
   both.peer.start();
   both.check_said(sentence);
   // Longer than what a single packet said is remembered.
-  std::this_thread::sleep_for(8s);
-  CHECK_MESSAGE(both.warning().find(sentence) != std::string::npos, both.warning());
+  const auto is_gone = [&] { return both.warning().find(sentence) == std::string::npos; };
+  CHECK_MESSAGE(!wait_until(is_gone, 8s, 50ms), both.warning());
 }
 
 TEST_CASE("a peer with other authentication is explained, and no password is told") {

@@ -83,8 +83,8 @@ void PageHost::set_configuration(const std::string& page_yaml) {
 }
 
 void PageHost::run(const std::string& line) {
-  const auto comment = line.find("  # ");
-  const std::string expected = comment == std::string::npos ? "" : here(line.substr(comment + 4));
+  const auto comment = line.find(" # ");
+  const std::string expected = comment == std::string::npos ? "" : here(line.substr(comment + 3));
   std::istringstream parts(with_all(with_all(line.substr(0, comment), "sudo ", ""), " && ", "\n"));
   for (std::string command; std::getline(parts, command);) run_one(command, expected);
 }
@@ -108,6 +108,7 @@ void PageHost::run_one(const std::string& command, const std::string& expected) 
 }
 
 void PageHost::expect_status(const std::string& expected) {
+  if (expected.empty()) throw std::runtime_error("what shall vipward status say on " + host_.name() + "?");
   CommandResult result;
   const std::regex pattern = pattern_of(expected);
   const bool appeared = wait_until(
@@ -121,20 +122,25 @@ void PageHost::expect_status(const std::string& expected) {
                            result.standard_output + result.standard_error + "\n" + log());
 }
 
-// systemctl VERB [--now] UNIT
+// systemctl VERB [--now] UNIT...
 void PageHost::systemctl(const std::vector<std::string>& words) {
   const std::string& verb = words.at(1);
-  const std::string& unit = words.back();
-  const bool now = words.size() == 4 && words[2] == "--now";
-  if (words.size() != (now ? 4U : 3U)) throw std::runtime_error("systemctl " + verb + " is not played so");
-  if (verb == "enable") enabled_.insert(unit);
-  if (verb == "disable") enabled_.erase(unit);
-  if (verb == "stop" || verb == "restart" || (verb == "disable" && now)) {
-    stop(unit);
-    if (verb != "restart") return;
+  const bool is_known =
+      verb == "enable" || verb == "disable" || verb == "start" || verb == "stop" || verb == "restart";
+  if (!is_known) throw std::runtime_error("systemctl " + verb + " is not played");
+  const bool now = words.at(2) == "--now";
+  for (std::size_t i = now ? 3 : 2; i < words.size(); ++i) {
+    const std::string& unit = words[i];
+    if (verb == "enable") enabled_.insert(unit);
+    if (verb == "disable") enabled_.erase(unit);
+    if (verb == "stop" || verb == "restart" || (verb == "disable" && now)) stop(unit);
+    if (verb == "start" || verb == "restart" || (verb == "enable" && now)) start(unit);
   }
-  if (verb == "start" || verb == "restart" || (verb == "enable" && now)) return start(unit);
-  throw std::runtime_error("systemctl " + verb + " is not played");
+}
+
+Daemon& PageHost::vipward() {
+  if (!vipward_) throw std::runtime_error("vipward does not run on " + host_.name());
+  return *vipward_;
 }
 
 void PageHost::start(const std::string& unit) {

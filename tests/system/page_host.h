@@ -42,7 +42,8 @@ class PageHost {
   std::string enabled() const;
   // Its vipward or its keepalived has entered one of VRRP's states.
   bool is_in_vrrp();
-  Daemon& vipward() { return *vipward_; }
+  // Throws if it does not run.
+  Daemon& vipward();
   std::string log() const;
 
  private:

@@ -91,6 +91,24 @@ TEST_CASE("of peers that alternate the first one is explained until it is silent
   CHECK(bench.lines("VRRP packet refused") == 2);
 }
 
+TEST_CASE("the last explanation stays until its sender is understood") {
+  ReaderBench bench;
+  const IpAddress other = ip("10.77.0.3");
+  const Dialect ours = dialect_of_version(VrrpVersion::V3);
+  AdvertisementReader reader = bench.make(std::vector{bench.peer, other});
+  CHECK_FALSE(reader.last_explained());
+  bench.hears(reader, bench.start, bench.peer, bench.other_version);
+  bench.hears(reader, bench.start + 1s, other, bench.other_version);
+  REQUIRE(reader.last_explained());
+  CHECK(reader.last_explained()->at == bench.start + 1s);
+  CHECK(reader.last_explained()->text == "10.77.0.3" + kVersion);
+  reader.expire(bench.start + 1h);
+  CHECK(bench.hears(reader, bench.start + 1h, bench.peer, ours));
+  CHECK(reader.last_explained());
+  CHECK(bench.hears(reader, bench.start + 1h, other, ours));
+  CHECK_FALSE(reader.last_explained());
+}
+
 TEST_CASE("a stranger is explained in the log, and is no matter of the status") {
   ReaderBench bench;
   AdvertisementReader reader = bench.make(std::vector{bench.peer});
