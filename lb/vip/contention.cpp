@@ -28,9 +28,13 @@ std::string Contention::warning(TimePoint now) const {
   const std::string& explanation = cause();
   const std::string behind = explanation.empty() ? "" : "; " + explanation;
   if (is_deaf(now)) return foreign_.last() + explain_silence(family_of(config_), is_multicast(config_));
-  if (foreign_.is_under_way()) return foreign_.last() + behind;
-  if (instance_.is_contested()) return explain_contested(instance_.last_heard()->source) + behind;
-  return explanation;
+  // Both are said: the claim tells where, the advertisements why.
+  std::string text = foreign_.is_under_way() ? foreign_.last() : "";
+  if (instance_.is_contested()) {
+    if (!text.empty()) text += "; ";
+    text += explain_contested(instance_.last_heard()->source);
+  }
+  return text.empty() ? explanation : text + behind;
 }
 
 bool Contention::has_changed(TimePoint now) {

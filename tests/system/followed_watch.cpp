@@ -15,6 +15,7 @@ constexpr auto kBeforeNextAttempt = 50ms;
 // Of one attempt to write. To watch: a SYN that got no answer is sent again after a second, and not waited
 // for.
 constexpr auto kWriteLimit = 1s;
+constexpr auto kMakeLimit = 20s;
 constexpr auto kWatchLimit = 300ms;
 
 nlohmann::json body_with(const std::string& name, unsigned number, const std::string& version) {
@@ -38,17 +39,23 @@ std::string version_in(const nlohmann::json& object) {
 
 NumberedConfigMap::NumberedConfigMap(ControlPlane& plane, std::string name)
     : name_(std::move(name)), client_(plane.client(kWriteLimit)) {
-  plane.kubectl({"delete", "configmap", name_, "--ignore-not-found"});
-  const HttpResponse made = plane.client_host().call([&] {
-    return plane.client().send(
-        {.method = "POST", .path = kConfigMaps, .body = body_with(name_, 0, "").dump()});
+  const HttpClient::Request post{
+      .method = "POST", .path = kConfigMaps, .body = body_with(name_, 0, "").dump()};
+  HttpResponse made;
+  plane.client_host().call([&] {
+    const auto deadline = std::chrono::steady_clock::now() + kMakeLimit;
+    do {
+      if (made.error != ClientError::None) std::this_thread::sleep_for(kBeforeNextAttempt);
+      made = client_.send(post);
+      // 409: only an earlier answer was lost.
+      if (made.status == 409) made = client_.get(std::string(kConfigMaps) + "/" + name_);
+    } while (made.status / 100 != 2 && std::chrono::steady_clock::now() < deadline);
   });
-  if (made.status != 201) throw std::runtime_error("no ConfigMap to count in: " + describe(made));
-  version_ = version_in(nlohmann::json::parse(made.body));
+  if (!take(made, 0)) throw std::runtime_error("no ConfigMap to count in: " + describe(made));
 }
 
 bool NumberedConfigMap::take(const HttpResponse& response, unsigned wanted) {
-  if (!response.is_ok()) return false;
+  if (response.error != ClientError::None || response.status / 100 != 2) return false;
   const auto object = nlohmann::json::parse(response.body);
   version_ = version_in(object);
   if (number_in(object) != wanted) return false;

@@ -19,7 +19,7 @@ namespace vipward::test {
 // thread at a time, but for count().
 class NumberedConfigMap {
  public:
-  // Made with 0.
+  // Made with 0; there must be none of that name.
   NumberedConfigMap(ControlPlane& plane, std::string name);
 
   const std::string& name() const { return name_; }

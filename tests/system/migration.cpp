@@ -18,6 +18,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::microseconds;
 
 constexpr auto kSettleLimit = 15s;
+constexpr auto kSteady = 3s;
 constexpr auto kTellLimit = 5s;
 constexpr auto kProbeLimit = 2s;
 
@@ -74,8 +75,10 @@ Migration::Migration() {
   plane().heal();
   start_kubeadm_pair();
   holder_watch_.emplace(edge_1().host(), edge_2().host(), kVip);
-  quiet_.emplace(plane(), "quiet");
-  busy_.emplace(plane(), "busy");
+  static unsigned number = 0;  // names that no case before had
+  const std::string suffix = "-" + std::to_string(++number);
+  quiet_.emplace(plane(), "quiet" + suffix);
+  busy_.emplace(plane(), "busy" + suffix);
   for (unsigned i = 0; i < kQuietWatches; ++i) quiet_watches_.emplace_back(plane(), quiet_->name());
   for (unsigned i = 0; i < kBusyWatches; ++i) busy_watches_.emplace_back(plane(), busy_->name());
   writer_.emplace(plane(), *busy_);
@@ -94,10 +97,13 @@ void Migration::start_kubeadm_pair() {
   REQUIRE_MESSAGE(
       wait_until([&] { return holds(edge_1()) && !holds(edge_2()) && edge_2().is_in_vrrp(); }, kSettleLimit),
       logs());
-  const auto answers = [&] {
-    return plane().client_host().call([] { return plane().client(1s).get("/healthz").is_ok(); });
+  // Steadily: one failed check takes a server away from a HAProxy that has just started, and with all three
+  // it resets its clients.
+  const auto fails = [&] {
+    return !plane().client_host().call([] { return plane().client(1s).get("/healthz").is_ok(); });
   };
-  REQUIRE_MESSAGE(wait_until(answers, kSettleLimit), logs());
+  const auto serves_steadily = [&] { return !wait_until(fails, kSteady, 20ms); };
+  REQUIRE_MESSAGE(wait_until(serves_steadily, 2 * kSettleLimit), logs());
 }
 
 void Migration::start_prober() {
