@@ -1,7 +1,6 @@
 #include "lb/vip/virtual_router.h"
 
 #include <algorithm>
-#include <array>
 #include <stdexcept>
 #include <utility>
 
@@ -21,6 +20,7 @@ constexpr Duration kFarewellPause = 2ms;
 // What the last advertisement before a re-execution names at least: the next image takes tens of milliseconds
 // to speak, for which the others must have patience.
 constexpr Duration kPause = 200ms;
+
 // Throws std::runtime_error with what is wrong with the file.
 std::optional<VrrpPassword> password_of(const VipConfig& config) {
   if (!config.v2_password_file) return std::nullopt;
