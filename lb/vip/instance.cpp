@@ -112,7 +112,7 @@ Actions Instance::start(TimePoint now, bool vip_was_ours) {
 Actions Instance::on_advertisement(TimePoint now, const HeardAdvertisement& heard) {
   Actions actions;
   leave_if_stalled(now, actions);
-  if (state_ == VipState::Init || heard.source == settings_.own) return actions;
+  if (state_ == VipState::Init || heard.source == settings_.own || is_last_word(now, heard)) return actions;
   if (state_ == VipState::Active) {
     hear_while_active(now, heard, actions);
   } else if (heard.priority == 0) {
@@ -121,7 +121,7 @@ Actions Instance::on_advertisement(TimePoint now, const HeardAdvertisement& hear
   } else {
     hear_while_listening(now, heard);
   }
-  if (heard.priority != 0 && !is_last_word(now, heard)) {
+  if (heard.priority != 0) {
     last_heard_ =
         LastHeard{.source = heard.source, .priority = heard.priority, .interval = heard.interval, .at = now};
   }
@@ -209,11 +209,12 @@ bool Instance::may_preempt(std::uint8_t priority) const {
          priority <= kReluctantPriority;
 }
 
-// Of one that has found a better active one: to that it gives way, and to us it is not the active one.
+// Of one that has heard the active one and gives way to it, as we did. A holder that says no more than this
+// is one once the active one has missed an advertisement.
 bool Instance::is_last_word(TimePoint now, const HeardAdvertisement& heard) const {
-  return state_ != VipState::Active && heard.priority == kReluctantPriority && last_heard_ &&
+  return is_listening() && heard_ && heard.priority == kReluctantPriority && last_heard_ &&
          last_heard_->source != heard.source && last_heard_->priority > heard.priority &&
-         now - last_heard_->at < down();
+         now - last_heard_->at < last_heard_->interval;
 }
 
 bool Instance::goes_first(const HeardAdvertisement& heard) const {

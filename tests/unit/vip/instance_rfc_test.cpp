@@ -67,12 +67,20 @@ TEST_CASE("Backup, priority 0 of the active one heard after another one's last w
   driver.hear(10ms, 150);
   CHECK(driver.hear(20ms, kReluctantPriority, kLowPeer) == "-");
   CHECK(driver.instance.last_heard()->source == kPeer);
+  // What it would have done to the timers, it does not do after a reload either.
+  const InstanceMemory memory = driver.instance.memory();
+  driver.instance.resume(TimePoint{} + 30ms);
+  CHECK(driver.instance.memory() == memory);
   CHECK(driver.hear(50ms, 0) == "-");
   CHECK(driver.deadline() == 50ms + skew(100));
 
-  // Who says it when the other one has been silent for long is the active one.
+  // Who says it when the other one has missed an advertisement, or has let go, holds the addresses.
   driver.hear(60ms, 150);
-  driver.hear(460ms, kReluctantPriority, kLowPeer);
+  driver.hear(160ms, kReluctantPriority, kLowPeer);
+  CHECK(driver.instance.last_heard()->source == kLowPeer);
+  driver.hear(170ms, 150);
+  driver.hear(180ms, 0);
+  driver.hear(190ms, kReluctantPriority, kLowPeer);
   CHECK(driver.instance.last_heard()->source == kLowPeer);
 }
 
