@@ -39,14 +39,15 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(HeldAddress, address, interface,
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(KeeperMemory, wanted, held)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(KeepingMemory, addresses, problem, retry_at, pause,
                                                 incomplete_since)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ConflictMemory, until, last)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ConflictMemory, since, until, last)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(ExplainedPacket, at, source, text)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(VipCounters, transitions, advertisements_sent,
                                                 advertisements_received, rejected, announcements, restored,
                                                 conflicts)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(VipMemory, interface, own_peers, source, password,
                                                 socket_interface, links_usable, wish, wish_why, instance,
-                                                announcing, keeping, conflict, counters, since, reason,
-                                                peer_heard_at)
+                                                announcing, keeping, conflict, last_explained, counters,
+                                                since, reason, peer_heard_at)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Heritage, version, executable_path, config_text,
                                                 proxy_account, config_loaded_unix_ms, generations, supervisor,
                                                 predecessor, successor, handover, departing, drains,

@@ -9,11 +9,13 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "lb/log/log.h"
 #include "lb/vip/conflict_watch.h"
+#include "lb/vip/explained_packet.h"
 #include "lb/vip/instance.h"
 #include "lb/vip/packet.h"
 #include "lb/vip/said_once.h"
@@ -45,12 +47,9 @@ class AdvertisementReader {
   // kept while its packets come, so that two who alternate do not make the status change with each.
   const std::string& explanation() const { return explanation_; }
   // Of the last packet that had one, until its sender says something that is as it should be.
-  struct Explained {
-    TimePoint at{};
-    IpAddress source;
-    std::string text;
-  };
-  const std::optional<Explained>& last_explained() const { return last_explained_; }
+  const std::optional<ExplainedPacket>& last_explained() const { return last_explained_; }
+  // That of an earlier image's reader.
+  void recall(std::optional<ExplainedPacket> last) { last_explained_ = std::move(last); }
   std::optional<TimePoint> next_deadline() const { return explained_until_; }
   // The time has come to forget.
   void expire(TimePoint now);
@@ -81,7 +80,7 @@ class AdvertisementReader {
   std::set<IpAddress> other_vrids_;  // peers whose other VRID was said, which may be no mistake
   std::string explanation_;
   std::optional<TimePoint> explained_until_;
-  std::optional<Explained> last_explained_;
+  std::optional<ExplainedPacket> last_explained_;
   std::optional<TimePoint> arrived_at_;
 };
 

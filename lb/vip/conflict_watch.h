@@ -15,6 +15,7 @@ namespace vipward {
 
 // The one that shows itself now, for another ConflictWatch.
 struct ConflictMemory {
+  TimePoint since{};
   std::optional<TimePoint> until;
   std::string last;
 };
@@ -34,11 +35,11 @@ class ConflictWatch {
   }
   // Goes on where the other one stopped; count() begins anew.
   void go_on(const ConflictMemory& memory) {
+    since_ = memory.since;
     until_ = memory.until;
-    if (until_) since_ = *until_ - kMemory;
     last_ = memory.last;
   }
-  ConflictMemory memory() const { return {.until = until_, .last = last_}; }
+  ConflictMemory memory() const { return {.since = since_, .until = until_, .last = last_}; }
   // The time has come to forget.
   void expire(TimePoint now) {
     if (until_ && now >= *until_) until_.reset();

@@ -11,6 +11,7 @@
 #include "lb/net/address.h"
 #include "lb/vip/announce_plan.h"
 #include "lb/vip/conflict_watch.h"
+#include "lb/vip/explained_packet.h"
 #include "lb/vip/instance.h"
 #include "lb/vip/keeping.h"
 #include "lb/vip/vip_report.h"
@@ -30,6 +31,7 @@ struct VipMemory {
   AnnounceMemory announcing;
   KeepingMemory keeping;
   ConflictMemory conflict;
+  std::optional<ExplainedPacket> last_explained;
   VipCounters counters;
   std::optional<WallTime> since;
   std::string reason;

@@ -104,6 +104,7 @@ void VirtualRouter::recall(const VipMemory& memory) {
   announcer_.go_on(memory.announcing);
   keeping_.go_on(loop_.now(), memory.keeping);
   foreign_.go_on(memory.conflict);
+  ear_.recall(memory.last_explained);
   wish_ = {.candidacy = memory.wish, .why = memory.wish_why};
   links_usable_ = memory.links_usable;
   since_ = memory.since;
@@ -189,6 +190,7 @@ VipMemory VirtualRouter::memory() const {
           .announcing = announcer_.memory(),
           .keeping = keeping_.memory(),
           .conflict = foreign_.memory(),
+          .last_explained = ear_.reader().last_explained(),
           .counters = report().counters,
           .since = since_,
           .reason = reason_,

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "lb/event/time.h"
 #include "lb/log/log.h"
@@ -37,6 +38,7 @@ class VrrpEar {
   int fd() const { return socket_.fd(); }
   VrrpSocket& socket() { return socket_; }
   const AdvertisementReader& reader() const { return reader_; }
+  void recall(std::optional<ExplainedPacket> last) { reader_.recall(std::move(last)); }
   // What it hears everything on; 0: not all that it should.
   unsigned index() const { return again_at_ ? 0 : socket_.interface(); }
   // Why peers cannot be heard; empty: they can.

@@ -246,6 +246,13 @@ TEST_CASE("a peer of another VRID that claims our address is explained, and no f
   CHECK(bench.run_until([&] { return bench.router->report().warning == whole; }));
   CHECK(bench.run_until([&] { return bench.loop.now() - since > 600ms; }));
   CHECK(bench.router->report().warning == whole);
+
+  // Nor by the next image, to which the peer has not said anything.
+  bench.come_back(bench.leave());
+  CHECK(bench.router->report().warning == whole);
+  const TimePoint again = bench.loop.now();
+  CHECK(bench.run_until([&] { return bench.loop.now() - again > 600ms; }));
+  CHECK(bench.router->report().warning == whole);
 }
 
 TEST_CASE("over IPv6 a twin of this host's address is heard and named") {

@@ -29,7 +29,9 @@ VipMemory full_memory() {
   memory.announcing = {.running = true, .rounds_from = kThen, .round = 3, .last_restart = kThen};
   memory.keeping.problem = "it is not there";
   memory.keeping.retry_at = kThen + 1s;
-  memory.conflict = {.until = kThen + 3s, .last = "10.0.0.22 answers"};
+  memory.conflict = {.since = kThen, .until = kThen + 3s, .last = "10.0.0.22 answers"};
+  memory.last_explained = {
+      .at = kThen, .source = *IpAddress::parse("10.0.0.22"), .text = "10.0.0.22 speaks version 2"};
   memory.counters.advertisements_sent = 4711;
   memory.since = WallTime(1'795'338'751s);
   memory.reason = "down_timer";

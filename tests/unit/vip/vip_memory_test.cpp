@@ -40,6 +40,7 @@ TEST_CASE("another holder that shows itself is not forgotten, and forgotten in t
   after.go_on(before.memory());
   CHECK(after.is_under_way());
   CHECK(after.last() == "somebody");
+  CHECK(after.since() == kEpoch);
   after.expire(kEpoch + ConflictWatch::kMemory);
   CHECK_FALSE(after.is_under_way());
 }
