@@ -2,20 +2,17 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
-#include <cstring>
 #include <filesystem>
 #include <list>
 #include <optional>
 
+#include "tests/support/notify_socket.h"
 #include "tests/support/syscall_steps.h"
 #include "tests/support/wait.h"
 #include "tests/system/guarded.h"
@@ -340,36 +337,19 @@ TEST_CASE("release and resume say that there is no VIP") {
 
 TEST_CASE("systemd hears that it serves, that it lives, and that it stops") {
   Standins rig;
-  const std::string path = rig.folder().file("notify");
-  const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  REQUIRE(path.size() < sizeof address.sun_path);
-  std::memcpy(address.sun_path, path.data(), path.size());
-  REQUIRE(bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  NotifySocket systemd(rig.folder().file("notify"));
   Daemon& vipward =
-      rig.start_vipward(rig.config(), {.environment = {"NOTIFY_SOCKET=" + path, "WATCHDOG_USEC=1000000"}});
-  std::vector<std::string> heard;
-  const auto has_heard = [&](std::string_view what) {
-    return wait_until(
-        [&] {
-          std::array<char, 1024> text;
-          for (ssize_t size = 0; (size = recv(socket.get(), text.data(), text.size(), MSG_DONTWAIT)) > 0;)
-            heard.emplace_back(text.data(), static_cast<std::size_t>(size));
-          return std::ranges::find(heard, what) != heard.end();
-        },
-        10s);
-  };
-  REQUIRE(has_heard("READY=1"));
+      rig.start_vipward(rig.config(), {.environment = {systemd.environment(), "WATCHDOG_USEC=1000000"}});
+  REQUIRE(systemd.wait_for("READY=1", 10s));
   CHECK(generation_of(vipward) == 1);
-  heard.clear();
-  CHECK(has_heard("WATCHDOG=1"));
+  systemd.forget();
+  CHECK(systemd.wait_for("WATCHDOG=1", 10s));
   // Not again with the next proxy.
   kill(proxy_of(vipward), SIGKILL);
   REQUIRE(wait_for_generation(vipward, 2));
   vipward.process().signal(SIGTERM);
-  CHECK(has_heard("STOPPING=1"));
-  CHECK(std::ranges::find(heard, "READY=1") == heard.end());
+  CHECK(systemd.wait_for("STOPPING=1", 10s));
+  CHECK_FALSE(systemd.has_heard("READY=1"));
   CHECK(vipward.process().wait(3s) == 0);
 }
 

@@ -2,15 +2,13 @@
 #include "lb/guardian/service_notify.h"
 
 #include <doctest/doctest.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <array>
-#include <cstddef>
 #include <cstdlib>
-#include <cstring>
+#include <optional>
+#include <string>
 
+#include "tests/support/notify_socket.h"
 #include "tests/support/temp_dir.h"
 
 namespace vipward::test {
@@ -29,23 +27,6 @@ class Environment {
   const char* name_;
 };
 
-Fd notify_socket(const std::string& path) {
-  Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::memcpy(address.sun_path, path.data(), path.size());
-  if (path.front() == '@') address.sun_path[0] = '\0';
-  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
-  REQUIRE(bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), size) == 0);
-  return socket;
-}
-
-std::string next_datagram(const Fd& socket) {
-  std::array<char, 4096> text;
-  const ssize_t size = recv(socket.get(), text.data(), text.size(), MSG_DONTWAIT);
-  return size < 0 ? "none" : std::string(text.data(), static_cast<std::size_t>(size));
-}
-
 TEST_CASE("systemd is told by datagrams, where it asks for them") {
   const TempDir folder;
   std::string path;
@@ -55,20 +36,20 @@ TEST_CASE("systemd is told by datagrams, where it asks for them") {
   SUBCASE("an abstract name") {
     path = "@vipward-test-" + std::to_string(getpid());
   }
-  const Fd socket = notify_socket(path);
+  const NotifySocket systemd(path);
   const Environment name("NOTIFY_SOCKET", path);
   const ServiceNotify notify;
   CHECK(notify.watchdog_every() == std::nullopt);
   notify.send("READY=1");
   notify.send("STATUS=active\nWATCHDOG=1");
-  CHECK(next_datagram(socket) == "READY=1");
-  CHECK(next_datagram(socket) == "STATUS=active\nWATCHDOG=1");
-  CHECK(next_datagram(socket) == "none");
+  CHECK(systemd.next() == "READY=1");
+  CHECK(systemd.next() == "STATUS=active\nWATCHDOG=1");
+  CHECK(systemd.next() == std::nullopt);
 }
 
 TEST_CASE("a watchdog is fed twice as often as it waits, if it watches us") {
   const TempDir folder;
-  const Fd socket = notify_socket(folder.file("notify"));
+  const NotifySocket systemd(folder.file("notify"));
   const Environment name("NOTIFY_SOCKET", folder.file("notify"));
   const Environment limit("WATCHDOG_USEC", "2000000");
   CHECK(ServiceNotify().watchdog_every() == std::optional<Duration>(1s));
@@ -90,13 +71,13 @@ TEST_CASE("a watchdog is fed twice as often as it waits, if it watches us") {
 TEST_CASE("a systemd that does not read, or has gone, holds nobody up; without one nothing is said") {
   const TempDir folder;
   {
-    Fd socket = notify_socket(folder.file("notify"));
+    std::optional<NotifySocket> systemd(folder.file("notify"));
     const Environment name("NOTIFY_SOCKET", folder.file("notify"));
     const ServiceNotify notify;
     // More than any queue of datagrams holds (net.unix.max_dgram_qlen).
     for (int i = 0; i < 10'000; ++i) notify.send("WATCHDOG=1");
-    CHECK(next_datagram(socket) == "WATCHDOG=1");
-    socket.reset();
+    CHECK(systemd->next() == "WATCHDOG=1");
+    systemd.reset();
     notify.send("STOPPING=1");
   }
   const Environment too_long("NOTIFY_SOCKET", "/" + std::string(200, 'x'));
