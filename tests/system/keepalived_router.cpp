@@ -24,6 +24,7 @@ std::string KeepalivedRouter::config() const {
     }
     text += "  }\n";
   }
+  if (speech.old_checksum) text += "  old_unicast_checksum\n";
   const std::vector<IpAddress> vips = speech.vips();
   text += "  virtual_ipaddress {\n";
   if (speech.is_over_ipv6()) text += "    " + in_subnet(speech.link_local_vip()) + "\n";

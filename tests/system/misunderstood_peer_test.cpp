@@ -95,6 +95,12 @@ TEST_CASE("a peer with other authentication is explained, and no password is tol
                   "there must be the same");
 }
 
+TEST_CASE("a peer with the old form of the checksum is explained") {
+  check_explained({}, {.old_checksum = true},
+                  "10.77.0.22 sends by unicast with the checksum for 224.0.0.18, as keepalived does up to "
+                  "1.3.6: upgrade it, or set `old_unicast_checksum never` there");
+}
+
 TEST_CASE("a peer that claims the address with another VRID is explained") {
   check_explained(
       {.is_multicast = true}, {.is_multicast = true, .vrid = 101, .address = 100},
@@ -107,10 +113,8 @@ TEST_CASE("a peer with other addresses is followed, and explained") {
   both.peer.start();
   both.check_said(
       "10.77.0.22 does not advertise 10.77.0.100, which this host does, and advertises 10.77.0.101, which "
-      "this "
-      "host does not: set the same `addresses` here and virtual_ipaddress there, keepalived 2.2.7 ignores "
-      "this "
-      "host's advertisements until then");
+      "this host does not: set the same `addresses` here and virtual_ipaddress there, keepalived 2.2.7 "
+      "ignores this host's advertisements until then");
   CHECK(wait_until([&] { return !both.vipward.holds_any(); }, kLimit));
 }
 
@@ -139,8 +143,7 @@ TEST_CASE("a peer that does not hear this host is explained") {
   both.peer.start();
   both.check_said(
       "10.77.0.22 is active as well: it does not hear this host, look for a packet filter that stops "
-      "protocol "
-      "112");
+      "protocol 112");
 }
 
 }  // namespace

@@ -26,8 +26,9 @@ struct Speech {
   std::string password{};  // version 2: at most 8 bytes; empty: none
   bool is_multicast = false;
   Addressing addressing = Addressing::Ipv4;
-  unsigned vrid = 100;   // 1 to 254
-  unsigned address = 0;  // last part of the VIPs; 0: as the VRID
+  bool old_checksum = false;  // of keepalived by unicast, up to its version 1.3.6
+  unsigned vrid = 100;        // 1 to 254
+  unsigned address = 0;       // last part of the VIPs; 0: as the VRID
   Millis v3_interval{100};
   Millis v2_interval{1000};
 
