@@ -125,12 +125,13 @@ std::vector<TurnOutcome> Migration::follow(std::size_t number, const std::vector
   }
   std::vector<TurnOutcome> outcomes;
   for (std::size_t i = 0; i < holders.size(); ++i)
-    outcomes.push_back(follow_turn(std::to_string(number), step.turns[i], *holders[i]));
+    outcomes.push_back(follow_turn(number, i + 1, *holders[i]));
   return outcomes;
 }
 
-TurnOutcome Migration::follow_turn(const std::string& step, const PageStep::Turn& turn, PageHost& holder) {
-  return measure(step + ": " + turn.title, holder, [&] { give(turn); });
+TurnOutcome Migration::follow_turn(std::size_t step, std::size_t number, PageHost& holder) {
+  const PageStep::Turn& turn = page_.at(step - 1).turns.at(number - 1);
+  return measure(std::to_string(step) + ": " + turn.title, holder, [&] { give(turn); });
 }
 
 void Migration::give(const PageStep::Turn& turn) {

@@ -50,6 +50,8 @@ class Migration {
   std::size_t count_steps() const { return page_.size(); }
   // The turns of a step, counted from 1. After each the one of `holders` in its place has the address.
   std::vector<TurnOutcome> follow(std::size_t step, const std::vector<PageHost*>& holders);
+  // One of them alone, counted from 1.
+  TurnOutcome follow_turn(std::size_t step, std::size_t turn, PageHost& holder);
   // The same for what is no step.
   TurnOutcome measure(const std::string& what, PageHost& holder, const std::function<void()>& action);
   // Every watch was told of every number, once and in order.
@@ -58,7 +60,6 @@ class Migration {
 
  private:
   void start_kubeadm_pair();
-  TurnOutcome follow_turn(const std::string& step, const PageStep::Turn& turn, PageHost& holder);
   void give(const PageStep::Turn& turn);
   void settle(PageHost& holder);
   void start_prober();

@@ -82,5 +82,22 @@ TEST_CASE("kubeadm's HAProxy and keepalived become two vipwards, and these go ov
   migration.check_events();
 }
 
+TEST_CASE("one vipward, or both, become kubeadm's HAProxy and keepalived again") {
+  Migration migration;
+  PageHost& edge_1 = migration.edge_1();
+  PageHost& edge_2 = migration.edge_2();
+  check_unnoticed(migration.follow(1, {&edge_1}).at(0));
+  check_unnoticed(migration.follow(2, {&edge_1}).at(0));
+  check_unnoticed(migration.follow_turn(4, 2, edge_1));
+  check_enabled(migration, "haproxy keepalived");
+
+  become_vipwards(migration);
+  const std::vector<TurnOutcome> turns = migration.follow(4, {&edge_2, &edge_1});
+  check_unnoticed(turns.at(0));
+  check_moved(turns.at(1));
+  check_enabled(migration, "haproxy keepalived");
+  migration.check_events();
+}
+
 }  // namespace
 }  // namespace vipward::test

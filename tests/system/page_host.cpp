@@ -7,6 +7,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "tests/support/notify_socket.h"
 #include "tests/support/wait.h"
 
 namespace vipward::test {
@@ -14,6 +15,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr auto kStartLimit = 10s;
 constexpr auto kStopLimit = 10s;
 constexpr auto kStatusLimit = 10s;
 constexpr std::size_t kLogLines = 15;
@@ -145,19 +147,27 @@ Daemon& PageHost::vipward() {
 
 void PageHost::start(const std::string& unit) {
   if (runs(unit)) throw std::runtime_error(unit + " runs already on " + host_.name());
+  // All three are of Type=notify: `systemctl start` waits until they serve.
+  NotifySocket systemd(folder_.file("notify." + std::to_string(++starts_)));
+  const Process::Options options{.environment = {systemd.environment()}};
+  bool has_started = false;
   if (unit == "haproxy") {
-    // As Debian's unit does.
-    units_.emplace(unit, host_.spawn({"haproxy", "-Ws", "-f", folder_.file("haproxy.cfg")}));
+    units_.emplace(unit, host_.spawn({"haproxy", "-Ws", "-f", folder_.file("haproxy.cfg")}, options));
+    has_started = systemd.wait_for("READY=1", kStartLimit);
   } else if (unit == "keepalived") {
-    units_.emplace(unit,
-                   host_.spawn({"keepalived", "--dont-fork", "--log-console", "--log-detail", "--use-file",
-                                folder_.file("keepalived.conf"), "--pid", folder_.file("keepalived.pid"),
-                                "--vrrp_pid", folder_.file("vrrp.pid")}));
+    Process process = host_.spawn({"keepalived", "--dont-fork", "--log-console", "--log-detail", "--use-file",
+                                   folder_.file("keepalived.conf"), "--pid", folder_.file("keepalived.pid"),
+                                   "--vrrp_pid", folder_.file("vrrp.pid")});
+    // It tells nobody but a systemd that is its parent.
+    has_started = process.wait_for_line("Startup complete", kStartLimit);
+    units_.emplace(unit, std::move(process));
   } else if (unit == "vipward") {
-    vipward_.emplace(host_, folder_, read_file(folder_.file("vipward.yaml")));
+    vipward_.emplace(host_, folder_, read_file(folder_.file("vipward.yaml")), options);
+    has_started = systemd.wait_for("READY=1", kStartLimit);
   } else {
     throw std::runtime_error("no unit " + unit);
   }
+  if (!has_started) throw std::runtime_error(unit + " does not start: " + log());
 }
 
 void PageHost::stop(const std::string& unit) {
@@ -189,7 +199,8 @@ bool PageHost::is_in_vrrp() {
            metrics.value("vipward_vip_state", {{"state", "backup"}}) == 1;
   }
   const auto keepalived = units_.find("keepalived");
-  return keepalived != units_.end() && keepalived->second.count_lines("Entering (BACKUP|MASTER) STATE") > 0;
+  return keepalived != units_.end() && keepalived->second.count_lines("Entering (BACKUP|MASTER) STATE") > 0 &&
+         keepalived->second.count_lines("VRRP_Script.*succeeded") > 0;
 }
 
 std::string PageHost::log() const {

@@ -40,7 +40,8 @@ class PageHost {
   }
   // What a boot would start: "haproxy keepalived".
   std::string enabled() const;
-  // Its vipward or its keepalived has entered one of VRRP's states.
+  // Its vipward or its keepalived has entered one of VRRP's states; keepalived's check of the apiserver has
+  // succeeded, so that its priority is what its file says.
   bool is_in_vrrp();
   // Throws if it does not run.
   Daemon& vipward();
@@ -63,6 +64,7 @@ class PageHost {
   std::map<std::string, Process> units_;
   std::optional<Daemon> vipward_;
   std::string past_logs_;
+  unsigned starts_ = 0;
 };
 
 }  // namespace vipward::test
