@@ -321,8 +321,9 @@ void refuse_other_speech(const VipConfig& from, const VipConfig& to, std::vector
   std::vector<std::string> found;
   Changes changes(found, "vip.");
   changes.compare("version", from.version, to.version);
-  changes.compare("peers: VRRP over", std::string(family_name(family_of(from))),
-                  std::string(family_name(family_of(to))));
+  const bool by_addresses = from.peers.empty() && to.peers.empty();
+  changes.compare(by_addresses ? "addresses: VRRP over" : "peers: VRRP over",
+                  std::string(family_name(family_of(from))), std::string(family_name(family_of(to))));
   if (family_of(from) == AF_INET6 && family_of(to) == AF_INET6) {
     changes.compare("peers: VRRP from", source_text(from), source_text(to));
   }

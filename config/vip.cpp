@@ -1,3 +1,5 @@
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <set>
 
@@ -202,6 +204,9 @@ void read_vip(MappingReader& root, std::optional<VipConfig>& result) {
   map.choice<VrrpChecksum>(
       "checksum", vip.checksum,
       {{"pseudo_header", VrrpChecksum::PseudoHeader}, {"rfc9568", VrrpChecksum::Rfc9568}});
+  const bool has_forms = vip.version != 2 && (vip.addresses.empty() || family_of(vip) == AF_INET);
+  if (vip.checksum == VrrpChecksum::Rfc9568 && !has_forms)
+    map.fail("checksum", "rfc9568 has no effect here, allowed with: version 3 over IPv4");
   read_address_lifetime(map, vip, interval);
   map.duration("garp_refresh", vip.garp_refresh, {.min = 1s, .max = 1h});
 }

@@ -240,6 +240,8 @@ TEST_CASE("what all hosts have to say alike is refused, with the way to change i
   const Parts over_v6{.vip = "addresses: [10.0.0.100/24, \"fd00::100/64\"], peers: [\"fd00::21\"]"};
   const Parts group_v6{.vip = "addresses: [\"fd00::100/64\", 10.0.0.100/24]"};
   CHECK(refusals(over_v6, over_v4) == "vip.peers: VRRP over IPv4 -> IPv6" + together);
+  CHECK(refusals(group_v6, {.vip = "addresses: [10.0.0.100/24, \"fd00::100/64\"]"}) ==
+        "vip.addresses: VRRP over IPv4 -> IPv6" + together);
   CHECK(refusals(group_v6, over_v6) ==
         "vip.peers: VRRP from the addresses of peers -> link-local addresses" + together);
   CHECK(refusals({.vip = "addresses: [10.0.0.100/24, \"fd00::100/64\"]"}, over_v4).empty());

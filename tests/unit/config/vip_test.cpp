@@ -44,7 +44,8 @@ TEST_CASE("every key of a VIP is taken over") {
       "bond0], "
       "virtual_router_id: 255, priority: 254, version: 2, advertise_interval: 3s, failback: 5m, "
       "startup_delay: 0s, "
-      "on_no_backend: release, checksum: rfc9568, v2_password_file: /p, address_lifetime: 0s, garp_refresh: "
+      "on_no_backend: release, checksum: pseudo_header, v2_password_file: /p, address_lifetime: 0s, "
+      "garp_refresh: "
       "1m");
   CHECK(vip.addresses.at(0).to_string() == "10.0.0.100/32");
   CHECK(vip.peers.size() == 2);
@@ -58,10 +59,10 @@ TEST_CASE("every key of a VIP is taken over") {
   CHECK(vip.failback_delay == 5min);
   CHECK(vip.startup_delay == 0s);
   CHECK(vip.release_on_no_backend);
-  CHECK(vip.checksum == VrrpChecksum::Rfc9568);
   CHECK(vip.v2_password_file == "/p");
   CHECK(vip.address_lifetime == 0s);
   CHECK(vip.garp_refresh == 1min);
+  CHECK(vip_of("addresses: [10.0.0.100], checksum: rfc9568").checksum == VrrpChecksum::Rfc9568);
 }
 
 TEST_CASE("the default interval of version 2 is one second") {
@@ -117,6 +118,10 @@ TEST_CASE("what a VIP must not say") {
       {a + "startup_delay: 2h", "1:50: vip.startup_delay: 2h is out of range, allowed: 0s, 10ms to 1h"},
       {a + "on_no_backend: drop", "1:50: vip.on_no_backend: \"drop\" is unknown, allowed: keep, release"},
       {a + "checksum: none", "1:45: vip.checksum: \"none\" is unknown, allowed: pseudo_header, rfc9568"},
+      {a + "version: 2, checksum: rfc9568",
+       "1:57: vip.checksum: rfc9568 has no effect here, allowed with: version 3 over IPv4"},
+      {"virtual_router_id: 1, addresses: [\"fd00::100/64\"], checksum: rfc9568",
+       "1:68: vip.checksum: rfc9568 has no effect here, allowed with: version 3 over IPv4"},
       {a + "address_lifetime: 1500ms",
        "1:53: vip.address_lifetime: 1500ms is not a multiple of 1s, allowed: auto, 0s, 1s to 1h in steps of "
        "1s"},
