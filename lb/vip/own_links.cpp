@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "config/difference.h"
 #include "config/vip_family.h"
 
 namespace vipward {
@@ -20,8 +21,13 @@ std::string find_interface(const VipConfig& config, const LinkTable& table) {
   return found.front();
 }
 
-bool is_own(const LinkTable& table, const IpAddress& address) {
-  return std::ranges::find(table.addresses(), address, &InterfaceAddress::address) != table.addresses().end();
+// A link-local address is another one on each interface.
+bool is_own(const LinkTable& table, const std::string& interface, const IpAddress& address) {
+  const Link* link = table.find(interface);
+  return std::ranges::any_of(table.addresses(), [&](const InterfaceAddress& one) {
+    const bool counts = !address.is_link_local() || (link != nullptr && one.interface == link->index);
+    return one.address == address && counts;
+  });
 }
 
 bool has_ipv6(const LinkTable& table, const std::string& interface) {
@@ -41,8 +47,7 @@ std::string link_fault(const LinkTable& table, const std::string& name) {
 
 constexpr const char* kNoOwnPeer =
     "vip.peers: none of them is an address of this host, allowed: the addresses of all hosts, or of two the "
-    "other "
-    "one alone";
+    "other one alone";
 
 }  // namespace
 
@@ -64,7 +69,7 @@ OwnLinks::OwnLinks(const VipConfig& config, const LinkTable& table, std::string 
       own_, [&](const IpAddress& one) { return std::ranges::find(config.peers, one) == config.peers.end(); });
   for (const IpAddress& peer : config.peers) {
     if (std::ranges::find(own_, peer) != own_.end()) continue;
-    (is_own(table, peer) ? own_ : others_).push_back(peer);
+    (is_own(table, interface_, peer) ? own_ : others_).push_back(peer);
   }
 }
 
@@ -77,6 +82,12 @@ std::optional<std::string> OwnLinks::refusal_of(const VipConfig& config, const L
   if (!config.interface && is_elsewhere) {
     return "vip.interface: auto means " + found.front() + " for " + vip.to_string() + ", and " + interface_ +
            " is in use: this needs a restart of vipward, on the standby first";
+  }
+  const auto before = source(table);
+  const auto after = next.source(table);
+  if (before && after && before != after) {
+    return "vip.peers: VRRP from " + before->to_string() + " -> " + after->to_string() + ": " +
+           std::string(config::kOtherSpeech);
   }
   // One that stands still now would not be worse off.
   const std::string fault = next.address_fault(table);
