@@ -13,8 +13,7 @@ using namespace std::chrono_literals;
 
 // More than the longest list of what changed.
 constexpr std::size_t kLongestReply = std::size_t{256} * 1024;
-// A release is answered when the peer has been heard or three intervals have passed, and an interval is 40.95
-// s at most.
+// A release is answered when the peer has been heard, when the address is back, or after 140 s.
 constexpr ControlLimits kReleaseLimits{.timeout = 150s, .reply_bytes = kLongestReply};
 // The new program may take 10 s to say that it accepts, the next proxy as long to get ready, and the answer
 // waits 30 s for the sessions at most.

@@ -6,7 +6,7 @@
 namespace vipward {
 namespace {
 
-// Three of the longest intervals and what comes on top; the client waits a little longer.
+// Three of version 3's longest intervals and what comes on top; the client waits a little longer.
 constexpr std::chrono::seconds kLongestWait{140};
 
 constexpr const char* kNoVip = "there is no vip section in the configuration, nothing to release";
@@ -102,7 +102,7 @@ void OperatorCommands::look() {
     } else if (now >= pending_->since + kLongestWait) {
       Pending failed = std::move(*std::exchange(pending_, std::nullopt));
       failed.reply.fail("nobody took over within " + milliseconds_text(now - failed.since) +
-                        ", and this host cannot take the address back: " + router_->report().reason);
+                        ", and this host has not taken the address back yet: " + router_->report().reason);
     }
   }
   if (!hold_.is_active()) return;

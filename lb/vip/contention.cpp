@@ -7,6 +7,12 @@
 #include "lb/vip/diagnosis.h"
 
 namespace vipward {
+namespace {
+
+// Of a holder of another interval: keepalived's default, and as long again.
+constexpr std::chrono::seconds kLeastPatience{2};
+
+}  // namespace
 
 // What was wrong with a packet stays the likely cause for as long as the address is claimed, or until its
 // sender is understood: keepalived 2.2.7 puts its next advertisement off with each of ours that it refuses.
@@ -18,21 +24,26 @@ const std::string& Contention::cause() const {
 }
 
 bool Contention::is_deaf(TimePoint now) const {
-  const TimePoint last =
-      std::max({listening_since_, foreign_.since(), reader_.arrived_at().value_or(TimePoint())});
-  return instance_.state() == VipState::Active && foreign_.is_under_way() && cause().empty() &&
-         now - last > 4 * config_.advertise_interval;  // which no skew exceeds
+  const bool is_heard = instance_.is_contested() || reader_.arrived_at() >= foreign_.since();
+  const TimePoint since = std::max(listening_since_, foreign_.since());
+  return instance_.state() == VipState::Active && foreign_.is_under_way() && !is_heard && cause().empty() &&
+         now - since > std::max<Duration>(kLeastPatience, 4 * config_.advertise_interval);
+}
+
+std::string Contention::conclusion(TimePoint now) const {
+  if (is_deaf(now)) return foreign_.last() + explain_silence(family_of(config_), is_multicast(config_));
+  return instance_.is_contested() ? explain_contested(instance_.last_heard()->source) : "";
 }
 
 std::string Contention::warning(TimePoint now) const {
+  if (is_deaf(now)) return conclusion(now);
   const std::string& explanation = cause();
   const std::string behind = explanation.empty() ? "" : "; " + explanation;
-  if (is_deaf(now)) return foreign_.last() + explain_silence(family_of(config_), is_multicast(config_));
   // Both are said: the claim tells where, the advertisements why.
   std::string text = foreign_.is_under_way() ? foreign_.last() : "";
   if (instance_.is_contested()) {
     if (!text.empty()) text += "; ";
-    text += explain_contested(instance_.last_heard()->source);
+    text += conclusion(now);
   }
   return text.empty() ? explanation : text + behind;
 }

@@ -25,13 +25,15 @@ class Contention {
   bool is_under_way() const { return instance_.is_contested() || foreign_.is_under_way(); }
   // One sentence; empty: there is nothing to be said.
   std::string warning(TimePoint now) const;
+  // Of it what nobody has logged who noted what it is judged by; empty: nothing.
+  std::string conclusion(TimePoint now) const;
   // Whether any of it is another than when this was asked last.
   bool has_changed(TimePoint now);
 
  private:
   // The likely one; empty: none is known.
   const std::string& cause() const;
-  // Another holder shows itself by its claims, and for a while nothing of VRRP has.
+  // Another holder shows itself by its claims, and nothing of VRRP has since they began.
   bool is_deaf(TimePoint now) const;
 
   const VipConfig& config_;

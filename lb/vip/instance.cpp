@@ -41,6 +41,7 @@ Instance::Instance(InstanceSettings settings, const InstanceMemory& memory)
       candidacy_(memory.candidacy),
       learnt_(memory.learnt),
       last_heard_(memory.last_heard),
+      active_since_(memory.active_since),
       last_sent_(memory.last_sent),
       told_(memory.told),
       advertise_at_(memory.advertise_at),
@@ -60,6 +61,7 @@ InstanceMemory Instance::memory() const {
           .candidacy = candidacy_,
           .learnt = learnt_,
           .last_heard = last_heard_,
+          .active_since = active_since_,
           .last_sent = last_sent_,
           .told = told_,
           .advertise_at = advertise_at_,
@@ -217,6 +219,15 @@ bool Instance::is_last_word(TimePoint now, const HeardAdvertisement& heard) cons
          now - last_heard_->at < last_heard_->interval;
 }
 
+// While active: who says it for the first time has heard us and gives way. A holder that says no more than
+// this says it again.
+bool Instance::is_last_word_to_us(const HeardAdvertisement& heard) const {
+  const bool said_it_before = last_heard_ && last_heard_->source == heard.source &&
+                              last_heard_->priority == kReluctantPriority && last_heard_->at >= active_since_;
+  return heard.priority == kReluctantPriority && advertised_priority() > kReluctantPriority &&
+         !said_it_before;
+}
+
 bool Instance::goes_first(const HeardAdvertisement& heard) const {
   const std::uint8_t own = advertised_priority();
   return heard.priority > own || (heard.priority == own && heard.source > settings_.own);
@@ -229,6 +240,7 @@ void Instance::enter(VipState state, Cause cause, Actions& actions) {
 
 void Instance::become_active(TimePoint now, Cause cause, Actions& actions) {
   enter(VipState::Active, cause, actions);
+  active_since_ = now;
   learnt_ = settings_.interval;
   advertise(now, actions);
   actions.announce = true;
@@ -277,8 +289,8 @@ void Instance::hear_while_active(TimePoint now, const HeardAdvertisement& heard,
   }
   answer(now, actions);
   // The neighbours may have believed the other one: told at the beginning of the episode and at its end.
-  if (heard.priority == 0) {
-    actions.announce = contested_until_.has_value();
+  if (heard.priority == 0 || is_last_word_to_us(heard)) {
+    actions.announce = heard.priority != 0 || contested_until_;
     contested_until_.reset();
     return;
   }

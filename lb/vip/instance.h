@@ -126,6 +126,7 @@ struct InstanceMemory {
   Candidacy candidacy = Candidacy::None;
   Duration learnt{};
   std::optional<LastHeard> last_heard;
+  TimePoint active_since{};
   TimePoint last_sent{};
   Duration told{};
   TimePoint advertise_at{};
@@ -198,6 +199,7 @@ class Instance {
   }
   bool goes_first(const HeardAdvertisement& heard) const;
   bool is_last_word(TimePoint now, const HeardAdvertisement& heard) const;
+  bool is_last_word_to_us(const HeardAdvertisement& heard) const;
 
   void enter(VipState state, Cause cause, Actions& actions);
   void become_active(TimePoint now, Cause cause, Actions& actions);
@@ -224,6 +226,7 @@ class Instance {
   std::optional<LastHeard> last_heard_;
 
   // Active.
+  TimePoint active_since_{};
   TimePoint last_sent_{};
   Duration told_;             // the interval that our last advertisement named
   TimePoint advertise_at_{};  // the RFC's Adver_Timer

@@ -23,6 +23,8 @@ struct VipMemory {
   std::vector<IpAddress> own_peers;      // those of `peers` that are this host
   std::optional<IpAddress> source;       // of our packets
   std::optional<VrrpPassword> password;  // of version 2; the file may be another one by now
+  Duration interval{};                   // of our advertisements
+  std::vector<IpAddress> advertised;     // that they name
   unsigned socket_interface = 0;         // what the VRRP socket listens on: an index, 0: not all it should
   bool links_usable = false;             // they were, when they were looked at last
   Candidacy wish = Candidacy::None;      // as told by set_candidacy(), without the links

@@ -104,7 +104,9 @@ void VirtualRouter::recall(const VipMemory& memory) {
   announcer_.go_on(memory.announcing);
   keeping_.go_on(loop_.now(), memory.keeping);
   foreign_.go_on(memory.conflict);
-  ear_.recall(memory.last_explained);
+  // Of one that spoke as this one does: what was wrong may be what has been mended.
+  if (memory.interval == config_.advertise_interval && memory.advertised == advertised_addresses(config_))
+    ear_.recall(memory.last_explained);
   wish_ = {.candidacy = memory.wish, .why = memory.wish_why};
   links_usable_ = memory.links_usable;
   since_ = memory.since;
@@ -182,6 +184,8 @@ VipMemory VirtualRouter::memory() const {
           .own_peers = own_links_.own(),
           .source = own_links_.source(links_.table()),
           .password = password_,
+          .interval = config_.advertise_interval,
+          .advertised = advertised_addresses(config_),
           .socket_interface = ear_.index(),
           .links_usable = links_usable_,
           .wish = wish_.candidacy,
@@ -257,9 +261,11 @@ void VirtualRouter::hear(TimePoint now, Actions& actions) {
     peer_heard_at_ = std::chrono::system_clock::now();
     if (heard.priority != 0) {
       if (!std::exchange(claim_heard_, true)) changed_ = true;
-      if (instance_.state() == VipState::Active) ++peer_claims_;
     }
+    const bool was_active = instance_.state() == VipState::Active;
     actions.merge(instance_.on_advertisement(now, heard));
+    const bool gave_way = was_active && instance_.state() != VipState::Active;
+    if (heard.priority != 0 && (gave_way || instance_.is_contested())) ++peer_claims_;
   });
 }
 
@@ -438,7 +444,13 @@ void VirtualRouter::arm(TimePoint now) {
 }
 
 void VirtualRouter::say(bool changed) {
-  if (contention_.has_changed(loop_.now())) changed_ = true;
+  const TimePoint now = loop_.now();
+  if (contention_.has_changed(now)) {
+    changed_ = true;
+    const std::string conclusion = contention_.conclusion(now);
+    if (!conclusion.empty() && contention_said_.may_say(conclusion, now))
+      log_.warn("the address is contested", {{"explanation", conclusion}});
+  }
   if (std::exchange(changed_, false) || changed) hooks_.on_change();
 }
 

@@ -24,6 +24,7 @@
 #include "lb/vip/keeping.h"
 #include "lb/vip/link_watch.h"
 #include "lb/vip/own_links.h"
+#include "lb/vip/said_once.h"
 #include "lb/vip/vip_memory.h"
 #include "lb/vip/vip_report.h"
 #include "lb/vip/vrrp_ear.h"
@@ -134,6 +135,7 @@ class VirtualRouter {
   Keeping keeping_;
   Instance instance_;
   Contention contention_;
+  SaidOnce contention_said_;
   Wish wish_;
   bool running_ = false;  // since start() or go_on()
   bool farewell_pending_ = false;
@@ -142,7 +144,7 @@ class VirtualRouter {
   std::optional<WallTime> since_;
   std::string reason_ = "waiting for the first proxy";
   std::optional<WallTime> peer_heard_at_;
-  std::uint64_t peer_claims_ = 0;  // of a peer while we are active
+  std::uint64_t peer_claims_ = 0;  // of peers that are active beside us
   bool links_followed_ = false;    // by this object, at least once
   bool links_usable_ = false;
   bool vip_was_ours_ = false;  // when this life began

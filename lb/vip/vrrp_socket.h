@@ -30,7 +30,8 @@ class VrrpSocket {
   int fd() const { return fd_.get(); }
   // Follows the interface: call it again with what the name means now when that has changed, and when the
   // link is back, as the kernel may have forgotten the group. What is wrong, or nothing. Until the next call
-  // with an interface that is there nothing is heard; where only the group is refused, unicast is.
+  // with an interface that is there nothing is sent, and no group heard; where only the group is refused,
+  // unicast is.
   std::optional<std::string> attach(const std::string& name, unsigned index);
   // 0: on none.
   unsigned interface() const { return index_; }

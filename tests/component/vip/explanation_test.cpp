@@ -248,6 +248,8 @@ TEST_CASE("a peer of another VRID that claims our address is explained, and no f
   CHECK(bench.router->report().warning == whole);
 
   // Nor by the next image, to which the peer has not said anything.
+  other->restart(Clock::now());
+  other->send_due(Clock::now());
   bench.come_back(bench.leave());
   CHECK(bench.router->report().warning == whole);
   const TimePoint again = bench.loop.now();
@@ -295,10 +297,58 @@ TEST_CASE("a holder that claims the address while nothing of VRRP arrives makes 
   CHECK(bench.router->report().warning == claim);
   const int before = bench.changes;
   CHECK(bench.run_until([&] { return bench.router->report().warning != claim; }));
-  CHECK(bench.router->report().warning == claim + explain_silence(AF_INET, by_multicast));
+  const std::string whole = claim + explain_silence(AF_INET, by_multicast);
+  CHECK(bench.router->report().warning == whole);
   CHECK(bench.run_until([&] { return bench.changes > before; }));
+  CHECK(bench.log.wait_for("the address is contested explanation=\"" + whole + "\""));
+  CHECK(bench.log.count("the address is contested") == 1);
   bench.say(1);
   CHECK(bench.run_until([&] { return bench.router->report().warning == claim; }));
+}
+
+// Of another interval than ours: what it says is heard only now and then.
+TEST_CASE("who is heard once while the address is claimed is no filter's work, however rarely it speaks") {
+  RouterBench bench;
+  bench.become_active();
+  // Its kernel answers the probes.
+  run_ok(bench.peer, {"ip", "address", "add", bench.vip.to_string() + "/32", "dev", "eth0"});
+  CHECK(bench.run_until([&] { return bench.router->report().contested; }));
+  std::string said;
+  SUBCASE("a peer that does not hear us") {
+    said = explain_contested(bench.peer.address());
+    bench.say(50, 1s);
+  }
+  SUBCASE("a stranger") {
+    said = "VRRP advertisement of 10.77.0.99, which is not in vip.peers";
+    run_ok(bench.peer, {"ip", "address", "add", "10.77.0.99/24", "dev", "eth0"});
+    const auto message = encode({.priority = 50, .interval = 1s, .addresses = {bench.vip}}, bench.dialect(),
+                                ip("10.77.0.99"), bench.holder.address());
+    REQUIRE(bench.ear->send(ip("10.77.0.99"), bench.holder.address(), message) == 0);
+  }
+  CHECK(bench.run_until([&] { return contains(bench.router->report().warning, said); }));
+  bool was_suspected = false;
+  const TimePoint since = bench.loop.now();
+  CHECK(bench.run_until([&] {
+    was_suspected = was_suspected || contains(bench.router->report().warning, "filtered");
+    return bench.loop.now() - since > 4s;
+  }));
+  CHECK(bench.router->report().contested);
+  CHECK_FALSE(was_suspected);
+}
+
+TEST_CASE("what a reload has mended is no cause any more") {
+  RouterBench bench;
+  bench.become_active();
+  run_ok(bench.peer, {"ip", "address", "add", bench.vip.to_string() + "/32", "dev", "eth0"});
+  const auto message = encode({.priority = 1, .interval = 1s, .addresses = {bench.vip, ip("10.77.0.101")}},
+                              bench.dialect(), bench.peer.address(), bench.holder.address());
+  REQUIRE(bench.ear->send(bench.peer.address(), bench.holder.address(), message) == 0);
+  CHECK(bench.run_until([&] { return contains(bench.router->report().warning, "10.77.0.101"); }));
+  auto left = bench.leave();
+  REQUIRE(left.memory.last_explained.has_value());
+  bench.config.addresses.push_back(Cidr{ip("10.77.0.101"), 24});
+  bench.come_back(std::move(left));
+  CHECK_FALSE(contains(bench.router->report().warning, "10.77.0.101"));
 }
 
 }  // namespace

@@ -17,6 +17,8 @@ VipMemory full_memory() {
   memory.interface = "eth0";
   memory.own_peers = {*IpAddress::parse("10.0.0.21")};
   memory.source = *IpAddress::parse("10.0.0.21");
+  memory.interval = 200ms;
+  memory.advertised = {*IpAddress::parse("10.0.0.100")};
   memory.socket_interface = 2;
   memory.links_usable = true;
   memory.wish = Candidacy::Full;

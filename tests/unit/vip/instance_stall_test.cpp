@@ -131,6 +131,30 @@ TEST_CASE("a competitor that lets go ends the episode") {
   CHECK(driver.hear(kTaken + 82ms, 0, kLowPeer) == "-");
 }
 
+TEST_CASE(
+    "a competitor that has heard us and gives way ends the episode, one that says it again begins one") {
+  Driver driver = active_driver();
+  // That of an orderly preemption: no episode at all.
+  CHECK(driver.hear(kTaken + 50ms, kReluctantPriority, kLowPeer) == "advertise announce");
+  CHECK_FALSE(driver.instance.is_contested());
+  CHECK(driver.hear(kTaken + 150ms, kReluctantPriority, kLowPeer) == "advertise announce");
+  CHECK(driver.instance.is_contested());
+  // After claims that it meant.
+  CHECK(driver.hear(kTaken + 250ms, 50, kLowPeer) == "advertise");
+  CHECK(driver.hear(kTaken + 350ms, kReluctantPriority, kLowPeer) == "advertise announce");
+  CHECK_FALSE(driver.instance.is_contested());
+}
+
+TEST_CASE("a reluctant holder that was heard before we became active gives way by its next word") {
+  Driver driver;
+  driver.start();
+  driver.hear(200ms, kReluctantPriority, kLowPeer);
+  driver.run(525ms);
+  REQUIRE(driver.state() == VipState::Active);
+  driver.hear(530ms, kReluctantPriority, kLowPeer);
+  CHECK_FALSE(driver.instance.is_contested());
+}
+
 TEST_CASE("two advertisements of one turn, a claim and its end, leave what holds after both") {
   Driver driver;
   driver.start();
