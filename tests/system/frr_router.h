@@ -17,6 +17,7 @@ class FrrRouter : public VrrpRouter {
   std::string mac_of(const IpAddress& vip) const override;
   // Once, when it becomes active.
   bool announces_after_contest() const override { return false; }
+  bool tells_winner() const override { return false; }
   std::string log() const override;
 
  protected:

@@ -7,13 +7,13 @@ std::string KeepalivedRouter::config() const {
   const auto centiseconds = speech.interval().count() / 10;
   const std::string fraction = std::to_string(100 + centiseconds % 100).substr(1);
   // One option per line: keepalived reads no other form.
-  std::string text = "global_defs {\n  router_id " + seat_.host.name() + "\n  vrrp_version " +
-                     std::to_string(speech.version) +
-                     "\n  vrrp_garp_master_repeat 5\n  vrrp_garp_master_delay 5\n}\n"
-                     "vrrp_instance VI_1 {\n  state BACKUP\n  interface eth0\n  virtual_router_id " +
-                     std::to_string(speech.vrid) + "\n  priority " + std::to_string(seat_.priority) +
-                     "\n  advert_int " + std::to_string(centiseconds / 100) +
-                     (speech.version == 2 ? "" : "." + fraction) + "\n";
+  std::string text =
+      "global_defs {\n  router_id " + seat_.host.name() + "\n  vrrp_version " +
+      std::to_string(speech.version) +
+      "\n  vrrp_garp_master_repeat 5\n  vrrp_garp_master_delay 5\n  vrrp_higher_prio_send_advert true\n}\n"
+      "vrrp_instance VI_1 {\n  state BACKUP\n  interface eth0\n  virtual_router_id " +
+      std::to_string(speech.vrid) + "\n  priority " + std::to_string(seat_.priority) + "\n  advert_int " +
+      std::to_string(centiseconds / 100) + (speech.version == 2 ? "" : "." + fraction) + "\n";
   if (!speech.password.empty()) {
     text += "  authentication {\n    auth_type PASS\n    auth_pass " + speech.password + "\n  }\n";
   }

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 
 #include "tests/support/wait.h"
 #include "tests/system/daemon.h"
@@ -16,6 +17,16 @@ using namespace std::chrono_literals;
 
 // Far more than any of it takes: a test of behaviour, not of speed.
 constexpr Millis kLimit = 20s;
+
+// What matches it alone, as an extended regular expression.
+std::string as_pattern(const std::string& text) {
+  std::string pattern;
+  for (const char c : text) {
+    if (std::string_view(".[]()*+?{}|^$\\").find(c) != std::string_view::npos) pattern += '\\';
+    pattern += c;
+  }
+  return pattern;
+}
 
 // vipward, of priority 100, and keepalived as another host of its instance, or of what it takes for that.
 struct Misunderstanding {
@@ -33,7 +44,7 @@ struct Misunderstanding {
     const auto& said = status.at("vip").at("warning");
     return said.is_string() ? said.get<std::string>() : "";
   }
-  // Waits until the status holds `sentence`.
+  // Waits until the status and the log hold `sentence`.
   void check_said(const std::string& sentence) const {
     std::string last;
     const auto is_said = [&] {
@@ -44,6 +55,17 @@ struct Misunderstanding {
     const bool was_said = wait_until(is_said, kLimit, 20ms);
     CHECK_MESSAGE(was_said, "\"", last, "\" instead of \"", sentence, "\"\n--- vipward:\n", vipward.log(),
                   "--- keepalived:\n", peer.log());
+    const std::string pattern = "explanation=.*" + as_pattern(sentence);
+    CHECK_MESSAGE(wait_until([&] { return vipward.count_log_lines(pattern) > 0; }, kLimit), vipward.log());
+  }
+  void check_counted(const std::string& reason) const {
+    const auto count = [&] {
+      return vipward.metric("vipward_vrrp_packets_rejected_total", {{"reason", reason}}).value_or(0);
+    };
+    CHECK_MESSAGE(wait_until([&] { return count() > 0; }, kLimit), reason);
+  }
+  void check_contested() const {
+    CHECK(wait_until([&] { return vipward.metric("vipward_vip_contested") == 1; }, kLimit));
   }
 
   Network net;
@@ -55,17 +77,19 @@ struct Misunderstanding {
   VrrpRouter& peer = *peer_router;
 };
 
-void check_explained(const Speech& ours, const Speech& theirs, const std::string& sentence) {
+void check_explained(const Speech& ours, const Speech& theirs, const std::string& reason,
+                     const std::string& sentence) {
   Misunderstanding both(ours, theirs);
   both.peer.start();
   both.check_said(sentence);
+  both.check_counted(reason);
 }
 
 TEST_CASE("a peer of another version is explained") {
-  check_explained({.version = 3, .is_multicast = true}, {.version = 2, .is_multicast = true},
+  check_explained({.version = 3, .is_multicast = true}, {.version = 2, .is_multicast = true}, "version",
                   "10.77.0.22 speaks VRRP version 2, this host version 3: set `version: 2` here or "
                   "vrrp_version 3 there");
-  check_explained({.version = 2}, {.version = 3},
+  check_explained({.version = 2}, {.version = 3}, "version",
                   "10.77.0.22 speaks VRRP version 3, this host version 2: set `version: 3` here or "
                   "vrrp_version 2 there");
 }
@@ -78,32 +102,33 @@ TEST_CASE("a peer with another interval in version 2 is explained, for as long a
   Misunderstanding both({.version = 2}, {.version = 2, .v2_interval = 2s});
   both.peer.start();
   both.check_said(sentence);
+  both.check_counted("interval");
   // Longer than what a single packet said is remembered.
   const auto is_gone = [&] { return both.warning().find(sentence) == std::string::npos; };
   CHECK_MESSAGE(!wait_until(is_gone, 8s, 50ms), both.warning());
 }
 
 TEST_CASE("a peer with other authentication is explained, and no password is told") {
-  check_explained({.version = 2}, {.version = 2, .password = kV2Password},
+  check_explained({.version = 2}, {.version = 2, .password = kV2Password}, "auth_type",
                   "10.77.0.22 sends a password, this host has none: set `v2_password_file` here or remove "
                   "`authentication` there");
-  check_explained({.version = 2, .password = kV2Password}, {.version = 2},
+  check_explained({.version = 2, .password = kV2Password}, {.version = 2}, "auth_type",
                   "10.77.0.22 sends no password, this host has one: remove `v2_password_file` here or set "
                   "auth_type PASS and auth_pass there");
-  check_explained({.version = 2, .password = kV2Password}, {.version = 2, .password = "another"},
+  check_explained({.version = 2, .password = kV2Password}, {.version = 2, .password = "another"}, "password",
                   "10.77.0.22 sends another password than this host's: `v2_password_file` here and auth_pass "
                   "there must be the same");
 }
 
 TEST_CASE("a peer with the old form of the checksum is explained") {
-  check_explained({}, {.old_checksum = true},
+  check_explained({}, {.old_checksum = true}, "checksum",
                   "10.77.0.22 sends by unicast with the checksum for 224.0.0.18, as keepalived does up to "
                   "1.3.6: upgrade it, or set `old_unicast_checksum never` there");
 }
 
 TEST_CASE("a peer that claims the address with another VRID is explained") {
   check_explained(
-      {.is_multicast = true}, {.is_multicast = true, .vrid = 101, .address = 100},
+      {.is_multicast = true}, {.is_multicast = true, .vrid = 101, .address = 100}, "vrid",
       "10.77.0.22 advertises 10.77.0.100 with VRID 101, this host with 100, which must be the same: "
       "set `virtual_router_id: 101` here or virtual_router_id 100 there");
 }
@@ -125,6 +150,7 @@ TEST_CASE("a peer whose packets have not 255 hops left is explained") {
   both.check_said(
       "VRRP of fd77::22 arrives with hop limit 64, not 255: keepalived 2.2.7 sends the kernel's default by "
       "unicast, set `sysctl net.ipv6.conf.IFACE.hop_limit=255` on its host");
+  both.check_counted("ttl");
 }
 
 TEST_CASE("a peer that is filtered, and seen by its claims alone, is explained") {
@@ -135,6 +161,7 @@ TEST_CASE("a peer that is filtered, and seen by its claims alone, is explained")
       " as well, but no VRRP of its host arrives here: if it is none of these routers, give it another "
       "address; else protocol 112 is filtered, or the switch does not forward the group 224.0.0.18 (IGMP "
       "snooping), use `peers` then");
+  both.check_contested();
 }
 
 TEST_CASE("a peer that does not hear this host is explained") {
@@ -144,6 +171,7 @@ TEST_CASE("a peer that does not hear this host is explained") {
   both.check_said(
       "10.77.0.22 is active as well: it does not hear this host, look for a packet filter that stops "
       "protocol 112");
+  both.check_contested();
 }
 
 }  // namespace

@@ -13,8 +13,7 @@ std::string VipwardRouter::config() const {
   text.top = Daemon::top_keys(folder_);
   std::string vip = "{virtual_router_id: " + std::to_string(speech.vrid) +
                     ", priority: " + std::to_string(seat_.priority) +
-                    ", failback: immediately, startup_delay: 0s, garp_refresh: 5s, version: " +
-                    std::to_string(speech.version) +
+                    ", failback: immediately, startup_delay: 0s, version: " + std::to_string(speech.version) +
                     ", advertise_interval: " + std::to_string(speech.interval().count()) + "ms";
   if (!speech.password.empty()) {
     vip += ", v2_password_file: " + folder_.file("password", speech.password + "\n");

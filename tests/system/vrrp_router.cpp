@@ -46,6 +46,7 @@ bool VrrpRouter::holds_all() const {
 }
 
 bool VrrpRouter::holds_any() const {
+  if (has_link_local_vip() && holds(seat_.speech.link_local_vip())) return true;
   return std::ranges::any_of(seat_.speech.vips(), [&](const IpAddress& one) { return holds(one); });
 }
 

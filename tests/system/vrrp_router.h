@@ -51,6 +51,8 @@ class VrrpRouter {
   // When it hears a router of lower priority that was active as well, as after a cut, it says again where the
   // addresses are.
   virtual bool announces_after_contest() const { return true; }
+  // When it gives way to one of higher priority it lets that hear of it.
+  virtual bool tells_winner() const { return true; }
   virtual std::string log() const { return process_ ? process_->output_tail() : ""; }
   // Of its whole log since the last start(): see Process.
   std::size_t count_log_lines(const std::string& pattern) const { return process_->count_lines(pattern); }
