@@ -110,17 +110,12 @@ std::string heading(const std::string& command_line, unsigned rounds) {
          "Hosts are network namespaces on one bridge. Adverts 100 ms, priorities equal, VRRPv3, " +
          std::to_string(rounds) +
          " rounds on fresh hosts each. The hosts speak by\nunicast, by multicast, or by unicast over IPv6 "
-         "with "
-         "an IPv6 address as VIP; what is the same\nhowever they speak is tried by unicast alone, and so are "
-         "the last three columns. Gap: the longest time without\nan answer to a new connection (one "
-         "every "
-         "2 ms, each with a limit of 20 ms, answered by a backend), min / **median** / max in\nms. Clients: "
-         "20 "
-         "idle ones after an exchange and 5 that have sent nothing, the worst round. Switchovers: changes of "
-         "who "
-         "advertises.\nkeepalived: with HAProxy, which is started again after 100 ms and whose end a "
-         "track_file "
-         "tells.\n\n";
+         "with an IPv6 address as VIP; what is the same\nhowever they speak is tried in the first of these "
+         "ways alone, and of that are the last three columns. Gap: the longest time\nwithout an answer to a "
+         "new connection (one every 2 ms, each with a limit of 20 ms, answered by a backend),\nmin / "
+         "**median** / max in ms. Clients: 20 idle ones after an exchange and 5 that have sent nothing, the "
+         "worst round.\nSwitchovers: changes of who advertises. keepalived: with HAProxy, which is started "
+         "again after 100 ms and whose end a\ntrack_file tells.\n\n";
 }
 
 std::string table_head() {
