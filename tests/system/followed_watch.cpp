@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "tests/support/wait.h"
+
 namespace vipward::test {
 namespace {
 
@@ -12,8 +14,8 @@ using namespace std::chrono_literals;
 constexpr const char* kConfigMaps = "/api/v1/namespaces/default/configmaps";
 constexpr auto kPause = 20ms;
 constexpr auto kBeforeNextAttempt = 50ms;
-// Of one attempt to write. To watch: a SYN that got no answer is sent again after a second, and not waited
-// for.
+// Of one attempt to write. To watch again: a SYN that got no answer is sent again after a second, and not
+// waited for.
 constexpr auto kWriteLimit = 1s;
 constexpr auto kMakeLimit = 20s;
 constexpr auto kWatchLimit = 300ms;
@@ -103,12 +105,17 @@ bool SteadyWriter::stop() {
 FollowedWatch::FollowedWatch(ControlPlane& plane, std::string name)
     : client_host_(plane.client_host()), name_(std::move(name)), client_(plane.client(kWatchLimit)) {
   const InsideNamespace inside = client_host_.enter();
-  const HttpResponse now = client_.get(std::string(kConfigMaps) + "/" + name_);
-  if (!now.is_ok()) throw std::runtime_error("nothing to watch: " + describe(now));
-  const auto object = nlohmann::json::parse(now.body);
-  version_ = version_in(object);
-  told_.push_back(number_in(object));
-  if (!open()) throw std::runtime_error("no watch: " + client_.detail() + failure());
+  HttpResponse now;
+  const bool has_begun = wait_until(
+      [&] {
+        now = client_.get(std::string(kConfigMaps) + "/" + name_);
+        if (!now.is_ok()) return false;
+        version_ = version_in(nlohmann::json::parse(now.body));
+        return open();
+      },
+      kMakeLimit, kBeforeNextAttempt);
+  if (!has_begun) throw std::runtime_error("no watch: " + describe(now) + client_.detail() + failure());
+  told_.push_back(number_in(nlohmann::json::parse(now.body)));
   thread_ = std::thread([this] { run(); });
 }
 

@@ -18,8 +18,11 @@ class HolderWatch {
   HolderWatch& operator=(const HolderWatch&) = delete;
 
   void forget() { longest_ = std::chrono::microseconds{0}; }
-  // Since the last forget(); in steps of the pause between two looks.
-  std::chrono::microseconds longest_with_both() const { return longest_; }
+  // Since the last forget(); in steps of the pause between two looks. Longer than anything once it could not
+  // look: nobody knows then.
+  std::chrono::microseconds longest_with_both() const {
+    return has_failed_ ? std::chrono::microseconds::max() : longest_.load();
+  }
 
  private:
   void run();
@@ -30,6 +33,7 @@ class HolderWatch {
   IpAddress address_;
   std::atomic<std::chrono::microseconds> longest_{std::chrono::microseconds{0}};
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> has_failed_{false};
   std::thread thread_;
 };
 

@@ -19,6 +19,8 @@ using std::chrono::microseconds;
 
 constexpr auto kSettleLimit = 15s;
 constexpr auto kSteady = 3s;
+// Within which a standby that hears nobody claims the address in version 2, whatever its priority.
+constexpr auto kClaimedBy = 4s;
 constexpr auto kTellLimit = 5s;
 constexpr auto kProbeLimit = 2s;
 
@@ -94,9 +96,10 @@ void Migration::start_kubeadm_pair() {
     edge.run("systemctl enable --now haproxy");
     edge.run("systemctl enable --now keepalived");
   }
-  REQUIRE_MESSAGE(
-      wait_until([&] { return holds(edge_1()) && !holds(edge_2()) && edge_2().is_in_vrrp(); }, kSettleLimit),
-      logs());
+  const auto is_settled = [&] {
+    return holds(edge_1()) && !holds(edge_2()) && edge_1().is_in_vrrp() && edge_2().is_in_vrrp();
+  };
+  REQUIRE_MESSAGE(wait_until(is_settled, kSettleLimit), logs());
   // Steadily: one failed check takes a server away from a HAProxy that has just started, and with all three
   // it resets its clients.
   const auto fails = [&] {
@@ -104,6 +107,7 @@ void Migration::start_kubeadm_pair() {
   };
   const auto serves_steadily = [&] { return !wait_until(fails, kSteady, 20ms); };
   REQUIRE_MESSAGE(wait_until(serves_steadily, 2 * kSettleLimit), logs());
+  REQUIRE_MESSAGE(is_settled(), logs());
 }
 
 void Migration::start_prober() {
@@ -166,7 +170,12 @@ void Migration::settle(PageHost& holder) {
   CHECK_MESSAGE(settled, logs());
   // Served, and for long enough that a standby's claim would have come.
   const auto served = prober_->answered();
-  CHECK_MESSAGE(wait_until([&] { return prober_->answered() >= served + 100; }, kSettleLimit), logs());
+  const auto since = Clock::now();
+  const auto has_served = [&] {
+    return Clock::now() - since >= kClaimedBy && prober_->answered() >= served + 100;
+  };
+  CHECK_MESSAGE(wait_until(has_served, kSettleLimit), logs());
+  CHECK_MESSAGE((holds(holder) && !holds(other)), logs());
 }
 
 TurnOutcome Migration::outcome(const std::string& what, Clock::time_point start) {
@@ -187,6 +196,7 @@ TurnOutcome Migration::outcome(const std::string& what, Clock::time_point start)
     }
   }
   for (const auto& loss : one.losses) first = std::min(first, loss.at);
+  if (!one.losses.empty()) one.first_loss = std::chrono::duration_cast<microseconds>(first - start);
   for (const auto& loss : one.losses) {
     one.last_loss = std::max(one.last_loss, std::chrono::duration_cast<microseconds>(loss.at - first));
     const auto pause = loss.again.value_or(Clock::now()) - loss.at;

@@ -28,6 +28,7 @@ struct TurnOutcome {
   std::vector<FollowedWatch::Loss> losses;
   unsigned most_losses = 0;                    // of one watch
   unsigned hanging = 0;                        // watches that neither ended nor told
+  std::chrono::microseconds first_loss{0};     // since the first command was given
   std::chrono::microseconds last_loss{0};      // since the first one
   std::chrono::microseconds longest_pause{0};  // of a watch, until it was one again
   std::chrono::microseconds two_holders{0};

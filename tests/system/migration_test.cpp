@@ -25,15 +25,18 @@ void check_unnoticed(const TurnOutcome& one) {
   CHECK(one.two_holders == 0us);
 }
 
-// The address goes to the other host: sessions cannot, each ends once, all at the same time. `both`: for how
-// long both hosts may have the address.
-void check_moved(const TurnOutcome& one, std::chrono::microseconds both = 0us) {
+// The address goes to the other host: sessions cannot, each ends once, all at the same time and in the same
+// way. `both`: for how long both hosts may have the address.
+void check_moved(const TurnOutcome& one, ClientError how = ClientError::Reset,
+                 std::chrono::microseconds both = 0us) {
   INFO(one.what);
   CHECK(one.failures <= kMostFailures);
   CHECK(one.gap < kGapLimit);
   CHECK(one.losses.size() == Migration::kWatches);
   CHECK(one.most_losses == 1);
+  CHECK(one.first_loss < 2s);
   CHECK(one.last_loss < 2s);
+  for (const auto& loss : one.losses) CHECK(loss.how == how);
   CHECK(one.hanging == 0);
   CHECK(one.longest_pause < kGapLimit + 1s);
   CHECK(one.two_holders <= both);
@@ -47,7 +50,7 @@ void check_enabled(Migration& migration, const std::string& units) {
 void become_vipwards(Migration& migration) {
   check_unnoticed(migration.follow(2, {&migration.edge_1()}).at(0));
   // keepalived says that it lets go before it does.
-  check_moved(migration.follow(3, {&migration.edge_2()}).at(0), 500ms);
+  check_moved(migration.follow(3, {&migration.edge_2()}).at(0), ClientError::Closed, 500ms);
   check_enabled(migration, "vipward");
 }
 

@@ -199,8 +199,12 @@ bool PageHost::is_in_vrrp() {
            metrics.value("vipward_vip_state", {{"state", "backup"}}) == 1;
   }
   const auto keepalived = units_.find("keepalived");
-  return keepalived != units_.end() && keepalived->second.count_lines("Entering (BACKUP|MASTER) STATE") > 0 &&
-         keepalived->second.count_lines("VRRP_Script.*succeeded") > 0;
+  if (keepalived == units_.end()) return false;
+  const std::string said = keepalived->second.output();
+  const auto succeeded = said.rfind("VRRP_Script(check_apiserver) succeeded");
+  const auto failed = said.rfind("VRRP_Script(check_apiserver) failed");
+  return std::regex_search(said, std::regex("Entering (BACKUP|MASTER) STATE")) &&
+         succeeded != std::string::npos && (failed == std::string::npos || failed < succeeded);
 }
 
 std::string PageHost::log() const {

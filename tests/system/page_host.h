@@ -40,8 +40,8 @@ class PageHost {
   }
   // What a boot would start: "haproxy keepalived".
   std::string enabled() const;
-  // Its vipward or its keepalived has entered one of VRRP's states; keepalived's check of the apiserver has
-  // succeeded, so that its priority is what its file says.
+  // Its vipward or its keepalived has entered one of VRRP's states; keepalived's last check of the apiserver
+  // has succeeded, so that its priority is what its file says.
   bool is_in_vrrp();
   // Throws if it does not run.
   Daemon& vipward();
