@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <thread>
 
-#include "perf/reloads/figures.h"
+#include "perf/figures.h"
 #include "tests/support/network.h"
 #include "tests/support/sniffer.h"
 #include "tests/support/wait.h"

@@ -10,8 +10,9 @@
 #include <iostream>
 #include <thread>
 
-#include "perf/reloads/contender.h"
-#include "perf/reloads/figures.h"
+#include "perf/contenders/contender.h"
+#include "perf/figures.h"
+#include "perf/provenance.h"
 #include "perf/reloads/held_vip.h"
 #include "perf/reloads/late_sessions.h"
 #include "perf/reloads/report.h"

@@ -1,13 +1,7 @@
 #include "perf/reloads/report.h"
 
-#include <sys/utsname.h>
-
-#include <array>
-#include <ctime>
-#include <thread>
-
-#include "perf/reloads/figures.h"
-#include "tests/support/process.h"
+#include "perf/figures.h"
+#include "perf/provenance.h"
 
 namespace vipward::perf {
 namespace {
@@ -15,35 +9,15 @@ namespace {
 constexpr double kMostStallMs = 150;
 constexpr double kMostGrowth = 1.1;
 
-std::string first_line_of(std::vector<std::string> argv) {
-  const test::CommandResult result = test::run_command(std::move(argv));
-  const std::string text = result.standard_output + result.standard_error;
-  return text.substr(0, text.find('\n'));
-}
-
 std::string mebibytes(std::uint64_t kib) {
   return number(static_cast<double>(kib) / 1024);
 }
 
 }  // namespace
 
-std::string utc_now(const char* format) {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  std::array<char, 32> date{};
-  std::strftime(date.data(), date.size(), format, &parts);
-  return date.data();
-}
-
 std::string heading(const std::string& command_line, const Workload& workload) {
-  utsname system{};
-  uname(&system);
-  std::string text = "# Reload, " + utc_now("%Y-%m-%d %H:%M UTC") + "\n\n";
-  text += "`" + command_line + "` at " +
-          first_line_of({"git", "-C", VIPWARD_SOURCE_DIR, "describe", "--always", "--dirty"}) + ", on " +
-          std::to_string(std::thread::hardware_concurrency()) + " cores, Linux " + system.release + "; " +
-          first_line_of({"haproxy", "-v"}) + "; " + first_line_of({"nginx", "-v"}) + ".\n\n";
+  std::string text =
+      "# Reload, " + utc_now("%Y-%m-%d %H:%M UTC") + "\n\n" + provenance(command_line) + "\n\n";
   text +=
       std::to_string(workload.sessions) + " sessions over loopback, " + std::to_string(workload.bulk) +
       " of them moving checksummed data both ways at full speed, " + std::to_string(workload.request) +

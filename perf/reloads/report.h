@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "perf/reloads/contender.h"
+#include "perf/contenders/contender.h"
 #include "tests/support/traffic.h"
 
 namespace vipward::perf {
@@ -47,7 +47,5 @@ std::string row(const Result& result);
 // Why a result of vipward's misses what is asked of it; empty: nothing.
 std::string misses(const Result& result);
 std::string bars();
-// "2026-11-25"
-std::string utc_now(const char* format);
 
 }  // namespace vipward::perf

@@ -1,5 +1,6 @@
-#include "perf/reloads/contender.h"
+#include "perf/contenders/contender.h"
 
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -46,6 +47,14 @@ void require(bool good, const std::string& what) {
   if (!good) throw std::runtime_error(what);
 }
 
+// clock_getcpuclockid(3): to the nanosecond, of all threads, also those that have ended.
+std::chrono::nanoseconds cpu_time_of(pid_t pid) {
+  clockid_t clock{};
+  timespec time{};
+  if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) != 0) return {};
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
 bool is_served(const SocketAddress& address) {
   const Fd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_storage storage{};
@@ -63,20 +72,18 @@ class Started : public Contender {
  protected:
   void start(std::vector<std::string> argv) {
     process_ = std::make_unique<test::Process>(std::move(argv));
-    require(test::wait_until([this] { return is_served(address_); }, 10s),
-            std::string(name()) + " does not serve:\n" + process_->output_tail());
+    const bool serves = test::wait_until([this] { return is_served(address_); }, 10s);
+    require(serves, std::string(name()) + " does not serve:\n" + process_->output_tail());
   }
   // Until another worker than before is there.
   void wait_for_worker(const std::vector<pid_t>& before) {
-    require(test::wait_until(
-                [&] {
-                  for (const pid_t child : test::children_of(pid())) {
-                    if (std::ranges::find(before, child) == before.end()) return true;
-                  }
-                  return false;
-                },
-                10s),
-            std::string(name()) + ": no new worker:\n" + process_->output_tail());
+    const auto is_there = [&] {
+      return std::ranges::any_of(test::children_of(pid()), [&](pid_t child) {
+        return std::ranges::find(before, child) == before.end();
+      });
+    };
+    const bool has_come = test::wait_until(is_there, 10s);
+    require(has_come, std::string(name()) + ": no new worker:\n" + process_->output_tail());
   }
 
   test::TempDir folder_;
@@ -86,13 +93,14 @@ class Started : public Contender {
 
 class Vipward : public Started {
  public:
-  explicit Vipward(const std::vector<SocketAddress>& backends) {
+  Vipward(const std::vector<SocketAddress>& backends, const ContenderSettings& settings) {
     put_binary();
     std::string text = "services:\n  - name: api\n    listen: \"" + address_.to_string() +
                        "\"\n    access_log: false\n    health_check: {protocol: tcp}\n    backends:\n";
     for (const SocketAddress& backend : backends) text += "      - \"" + backend.to_string() + "\"\n";
     text += "admin: {listen: \"" + test::free_port().to_string() + "\"}\ncontrol_socket: {path: \"" +
-            folder_.file("control.sock") + "\"}\nuser: nobody\nworkers: 1\n";
+            folder_.file("control.sock") + "\"}\nuser: nobody\nworkers: " + std::to_string(settings.workers) +
+            "\n";
     test::write_file(folder_.file("vipward.yaml"), text);
     start({binary(), "run", "--config", folder_.file("vipward.yaml")});
   }
@@ -120,12 +128,13 @@ class Vipward : public Started {
 
 class Haproxy : public Started {
  public:
-  explicit Haproxy(const std::vector<SocketAddress>& backends) {
-    std::string text = "global\n  nbthread 1\n  maxconn 9000\n  stats socket " + folder_.file("stats.sock") +
+  Haproxy(const std::vector<SocketAddress>& backends, const ContenderSettings& settings) {
+    std::string text = "global\n  nbthread " + std::to_string(settings.workers) +
+                       "\n  maxconn 9000\n  maxpipes 256\n  stats socket " + folder_.file("stats.sock") +
                        " level admin expose-fd listeners\ndefaults\n  mode tcp\n  timeout connect 5s\n"
-                       "  timeout client 1h\n  timeout server 1h\n  timeout tunnel 1h\n"
-                       "frontend api\n  bind " +
-                       address_.to_string() +
+                       "  timeout client 1h\n  timeout server 1h\n  timeout tunnel 1h\n" +
+                       std::string(settings.splices ? "  option splice-auto\n" : "") +
+                       "frontend api\n  bind " + address_.to_string() +
                        " backlog 4096\n  default_backend masters\nbackend masters\n"
                        "  balance leastconn\n";
     int number = 0;
@@ -144,9 +153,11 @@ class Haproxy : public Started {
 
 class Nginx : public Started {
  public:
-  explicit Nginx(const std::vector<SocketAddress>& backends) {
+  Nginx(const std::vector<SocketAddress>& backends, const ContenderSettings& settings) {
     std::string text =
-        "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\nuser root;\nworker_processes 1;\n"
+        "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\nuser root;\nworker_processes " +
+        std::to_string(settings.workers) +
+        ";\n"
         "worker_rlimit_nofile 20000;\ndaemon off;\npid " +
         folder_.file("nginx.pid") +
         ";\nerror_log stderr warn;\nevents { worker_connections 15000; }\n"
@@ -165,7 +176,24 @@ class Nginx : public Started {
   }
 };
 
+class Floor : public Started {
+ public:
+  explicit Floor(const std::vector<SocketAddress>& backends) {
+    std::vector<std::string> argv{VIPWARD_FLOOR, std::to_string(address_.port())};
+    for (const SocketAddress& backend : backends) argv.push_back(std::to_string(backend.port()));
+    start(std::move(argv));
+  }
+  const char* name() const override { return "floor"; }
+  void reload() override { throw std::logic_error("the floor is never reloaded"); }
+};
+
 }  // namespace
+
+std::chrono::nanoseconds Contender::cpu_time() const {
+  std::chrono::nanoseconds sum{};
+  for (const pid_t process : family_of(pid())) sum += cpu_time_of(process);
+  return sum;
+}
 
 Footprint Contender::footprint() const {
   Footprint sum;
@@ -177,11 +205,13 @@ Footprint Contender::footprint() const {
   return sum;
 }
 
-std::unique_ptr<Contender> make_contender(const std::string& name,
-                                          const std::vector<SocketAddress>& backends) {
-  if (name == "vipward") return std::make_unique<Vipward>(backends);
-  if (name == "haproxy") return std::make_unique<Haproxy>(backends);
-  return std::make_unique<Nginx>(backends);
+std::unique_ptr<Contender> make_contender(const std::string& name, const std::vector<SocketAddress>& backends,
+                                          const ContenderSettings& settings) {
+  if (name == "vipward") return std::make_unique<Vipward>(backends, settings);
+  if (name == "haproxy") return std::make_unique<Haproxy>(backends, settings);
+  if (name == "nginx") return std::make_unique<Nginx>(backends, settings);
+  if (name == "floor") return std::make_unique<Floor>(backends);
+  throw std::invalid_argument("no contender is called " + name);
 }
 
 }  // namespace vipward::perf

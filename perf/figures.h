@@ -1,4 +1,4 @@
-// Times as the tables of perf/reload print them.
+// Figures as the tables of perf print them.
 #pragma once
 
 #include <chrono>

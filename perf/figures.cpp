@@ -1,4 +1,4 @@
-#include "perf/reloads/figures.h"
+#include "perf/figures.h"
 
 #include <algorithm>
 #include <array>

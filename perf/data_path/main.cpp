@@ -1,0 +1,125 @@
+// perf/run: every contender does every work, round by round, and the table, the samples and the charts.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+
+#include "perf/data_path/report.h"
+#include "perf/data_path/rig.h"
+#include "perf/data_path/work.h"
+#include "perf/figures.h"
+#include "perf/provenance.h"
+#include "tests/support/descriptor_limit.h"
+#include "tests/support/temp_dir.h"
+
+namespace vipward::perf {
+namespace {
+
+struct Options {
+  std::vector<std::string> contenders = kAll;
+  std::vector<std::string> works{};  // empty: all
+  unsigned rounds = 15;
+  double seconds = 3;
+  unsigned idle_sessions = 5000;
+  std::string output{};
+  bool unjudged = false;
+
+  bool is_whole() const {
+    return works.empty() && rounds >= 15 && seconds >= 3 && idle_sessions >= 5000 &&
+           contenders.size() == kAll.size();
+  }
+  bool wants(const Work& work) const {
+    return works.empty() || std::ranges::find(works, work.key) != works.end();
+  }
+};
+
+// What takes seconds of setting up, and hardly varies.
+constexpr unsigned kIdleRounds = 3;
+
+void add(std::vector<Series>& all, const Work& work, const std::string& contender,
+         const std::vector<double>& values) {
+  for (std::size_t i = 0; i < work.figures.size(); ++i) {
+    const Figure& figure = work.figures[i];
+    auto found = std::ranges::find(all, figure.key, [](const Series& one) { return one.figure.key; });
+    if (found == all.end()) found = all.insert(all.end(), Series{.figure = figure, .samples = {}});
+    found->samples[contender].push_back(values.at(i));
+  }
+}
+
+std::vector<Series> measure(const Options& options) {
+  const Effort effort{.time = std::chrono::milliseconds(static_cast<long>(options.seconds * 1000)),
+                      .idle_sessions = options.idle_sessions};
+  Rig rig(options.contenders);
+  std::vector<Series> all;
+  for (const Work& work : all_works(effort)) {
+    if (!options.wants(work)) continue;
+    const unsigned rounds = work.key == "idle" ? std::min(kIdleRounds, options.rounds) : options.rounds;
+    for (unsigned round = 0; round < rounds; ++round) {
+      std::cerr << work.key << ", round " << round + 1 << " of " << rounds << ":";
+      for (std::size_t i = 0; i < options.contenders.size(); ++i) {
+        // Each begins once in a while: who comes first finds the machine another one than who comes last.
+        const std::string& contender = options.contenders[(i + round) % options.contenders.size()];
+        const auto values = work.measure(rig, contender);
+        add(all, work, contender, values);
+        std::cerr << " " << contender << " " << number(values.front(), 2);
+      }
+      std::cerr << std::endl;
+    }
+  }
+  return all;
+}
+
+void write(const std::string& folder, const std::string& command_line, const std::vector<Series>& all) {
+  std::filesystem::create_directories(folder);
+  test::write_file(folder + "/table.md", table(command_line, all));
+  test::write_file(folder + "/samples.json", json(command_line, all));
+  for (const Series& series : all) test::write_file(folder + "/" + series.figure.key + ".svg", chart(series));
+  std::cerr << "written to " << folder << std::endl;
+}
+
+int run(const Options& options, const std::string& command_line) {
+  const std::vector<Series> all = measure(options);
+  std::cout << table(command_line, all) << std::flush;
+  std::string folder = options.output;
+  if (folder.empty() && options.is_whole())
+    folder = VIPWARD_SOURCE_DIR "/perf/results/" + utc_now("%Y-%m-%d") + "-data-path";
+  if (!folder.empty()) write(folder, command_line, all);
+  if (options.unjudged) return 0;
+  return std::ranges::all_of(all, [](const Series& series) { return verdict_of(series).is_met; }) ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace vipward::perf
+
+int main(int argc, char** argv) {
+  using namespace vipward::perf;
+  // Clients and backends are this process, and systemd's and most shells' soft limit is 1,024.
+  vipward::test::set_descriptor_limit(RLIM_INFINITY);
+  Options options;
+  CLI::App app("Measures the data path, vipward beside HAProxy and nginx.", "perf/run");
+  app.add_option("--rounds", options.rounds, "in each of which every contender has its turn")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_option("--seconds", options.seconds, "of one turn")
+      ->check(CLI::Range(0.1, 600.0))
+      ->capture_default_str();
+  app.add_option("--idle-sessions", options.idle_sessions, "whose memory is measured")
+      ->check(CLI::Range(1, 9000))
+      ->capture_default_str();
+  app.add_option("--work", options.works, "only this one; may be repeated")
+      ->check(CLI::IsMember(
+          {"requests-32", "requests-1000", "connections", "streams-1", "streams-8", "latency", "idle"}));
+  app.add_option("--contender", options.contenders, "only this one; may be repeated")
+      ->check(CLI::IsMember(kAll));
+  app.add_option("--output", options.output, "folder for the results; a whole run has one in perf/results");
+  app.add_flag("--unjudged", options.unjudged, "a missed bar is told, and no failure");
+  CLI11_PARSE(app, argc, argv);
+  std::string command_line = "perf/run";
+  for (int i = 1; i < argc; ++i) command_line += std::string(" ") + argv[i];
+  try {
+    return run(options, command_line);
+  } catch (const std::exception& error) {
+    std::cerr << "perf/run: " << error.what() << std::endl;
+    return 1;
+  }
+}

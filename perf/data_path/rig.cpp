@@ -1,0 +1,25 @@
+#include "perf/data_path/rig.h"
+
+namespace vipward::perf {
+
+Rig::Rig(const std::vector<std::string>& contenders) {
+  for (const std::string& name : contenders) {
+    if (name != kDirect) contenders_[name] = fresh(name);
+  }
+}
+
+const SocketAddress& Rig::target(const std::string& contender) const {
+  return contender == kDirect ? first_.address() : contenders_.at(contender)->address();
+}
+
+std::chrono::nanoseconds Rig::cpu_time(const std::string& contender) const {
+  return contender == kDirect ? std::chrono::nanoseconds{} : contenders_.at(contender)->cpu_time();
+}
+
+std::unique_ptr<Contender> Rig::fresh(const std::string& contender) const {
+  const bool splices = contender == "haproxy-splice";
+  return make_contender(splices ? "haproxy" : contender, {first_.address(), second_.address()},
+                        {.workers = 1, .splices = splices});
+}
+
+}  // namespace vipward::perf

@@ -1,0 +1,40 @@
+// All contenders at once in front of the same two backends, so that a round takes them in turn: what is not
+// measured has nothing to do meanwhile. Main thread.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "perf/contenders/contender.h"
+#include "perf/data_path/exchange.h"
+
+namespace vipward::perf {
+
+// No relay at all: the clients speak to a backend.
+inline constexpr const char* kDirect = "direct";
+// Those that vipward is compared with.
+inline const std::vector<std::string> kPeers{"haproxy", "haproxy-splice", "nginx"};
+// In the order in which tables name them.
+inline const std::vector<std::string> kAll{kDirect, "floor", "vipward", "haproxy", "haproxy-splice", "nginx"};
+
+class Rig {
+ public:
+  // Throws if one of them does not serve.
+  explicit Rig(const std::vector<std::string>& contenders);
+
+  const SocketAddress& target(const std::string& contender) const;
+  // That it has had so far; zero of kDirect.
+  std::chrono::nanoseconds cpu_time(const std::string& contender) const;
+  // One more of it.
+  std::unique_ptr<Contender> fresh(const std::string& contender) const;
+
+ private:
+  ExchangeBackend first_;
+  ExchangeBackend second_;
+  std::map<std::string, std::unique_ptr<Contender>> contenders_;
+};
+
+}  // namespace vipward::perf
