@@ -85,9 +85,11 @@ std::optional<std::string> OwnLinks::refusal_of(const VipConfig& config, const L
   }
   const auto before = source(table);
   const auto after = next.source(table);
-  if (before && after && before != after) {
-    return "vip.peers: VRRP from " + before->to_string() + " -> " + after->to_string() + ": " +
-           std::string(config::kOtherSpeech);
+  const bool is_known_by_address = !own_.empty() || !others_.empty();  // by multicast everybody is heard
+  if (is_known_by_address && before && after && before != after) {
+    const bool same_peers = next.own_ == own_ && next.others_ == others_;
+    return std::string(same_peers ? "vip.addresses" : "vip.peers") + ": VRRP from " + before->to_string() +
+           " -> " + after->to_string() + ": " + std::string(config::kOtherSpeech);
   }
   // One that stands still now would not be worse off.
   const std::string fault = next.address_fault(table);
