@@ -69,21 +69,22 @@ std::vector<Series> measure(const Options& options) {
   return all;
 }
 
-void write(const std::string& folder, const std::string& command_line, const std::vector<Series>& all) {
+void write(const std::string& folder, const std::string& origin, const std::vector<Series>& all) {
   std::filesystem::create_directories(folder);
-  test::write_file(folder + "/table.md", table(command_line, all));
-  test::write_file(folder + "/samples.json", json(command_line, all));
+  test::write_file(folder + "/table.md", table(origin, all));
+  test::write_file(folder + "/samples.json", json(origin, all));
   for (const Series& series : all) test::write_file(folder + "/" + series.figure.key + ".svg", chart(series));
   std::cerr << "written to " << folder << std::endl;
 }
 
 int run(const Options& options, const std::string& command_line) {
+  const std::string origin = provenance(command_line);  // of what begins now
   const std::vector<Series> all = measure(options);
-  std::cout << table(command_line, all) << std::flush;
+  std::cout << table(origin, all) << std::flush;
   std::string folder = options.output;
   if (folder.empty() && options.is_whole())
     folder = VIPWARD_SOURCE_DIR "/perf/results/" + utc_now("%Y-%m-%d") + "-data-path";
-  if (!folder.empty()) write(folder, command_line, all);
+  if (!folder.empty()) write(folder, origin, all);
   if (options.unjudged) return 0;
   return std::ranges::all_of(all, [](const Series& series) { return verdict_of(series).is_met; }) ? 0 : 1;
 }

@@ -91,9 +91,9 @@ Verdict verdict_of(const Series& series) {
   return verdict;
 }
 
-std::string table(const std::string& command_line, const std::vector<Series>& all) {
+std::string table(const std::string& origin, const std::vector<Series>& all) {
   std::string text =
-      "# The data path, " + utc_now("%Y-%m-%d %H:%M UTC") + "\n\n" + provenance(command_line) + "\n\n" +
+      "# The data path, " + utc_now("%Y-%m-%d %H:%M UTC") + "\n\n" + origin + "\n\n" +
       "**Median** and least to most of the rounds, in which the contenders take turns; one worker or "
       "thread each. Ratio: of vipward to the\nbest peer, round by round, **median** and the interval "
       "that holds it with 95 %; of a latency, what comes on top of the direct one.\n\n";
@@ -117,7 +117,7 @@ std::string table(const std::string& command_line, const std::vector<Series>& al
   return text;
 }
 
-std::string json(const std::string& command_line, const std::vector<Series>& all) {
+std::string json(const std::string& origin, const std::vector<Series>& all) {
   nlohmann::json figures = nlohmann::json::array();
   for (const Series& series : all) {
     const Verdict verdict = verdict_of(series);
@@ -137,9 +137,8 @@ std::string json(const std::string& command_line, const std::vector<Series>& all
     if (verdict.is_judged) one["met"] = verdict.is_met;
     figures.push_back(std::move(one));
   }
-  const nlohmann::json whole{{"provenance", provenance(command_line)},
-                             {"date", utc_now("%Y-%m-%dT%H:%M:%SZ")},
-                             {"figures", std::move(figures)}};
+  const nlohmann::json whole{
+      {"provenance", origin}, {"date", utc_now("%Y-%m-%dT%H:%M:%SZ")}, {"figures", std::move(figures)}};
   return whole.dump(1) + "\n";
 }
 

@@ -24,8 +24,9 @@ struct Verdict {
 };
 Verdict verdict_of(const Series& series);
 
-std::string table(const std::string& command_line, const std::vector<Series>& all);
-std::string json(const std::string& command_line, const std::vector<Series>& all);
+// `origin`: provenance().
+std::string table(const std::string& origin, const std::vector<Series>& all);
+std::string json(const std::string& origin, const std::vector<Series>& all);
 // SVG: a bar per contender, its median, with a line from the least to the most.
 std::string chart(const Series& series);
 
