@@ -31,8 +31,9 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LentCommands, is_holding, holds_
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(LastHeard, source, priority, interval, at)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(InstanceMemory, state, candidacy, learnt, last_heard,
                                                 active_since, last_sent, told, advertise_at, contested_until,
-                                                quiet_since, heard, discarded, released, down_at, lower_since,
-                                                fault_gone_at, startup_until, stall_until)
+                                                contested_since, quiet_since, heard, discarded, released,
+                                                down_at, lower_since, fault_gone_at, startup_until,
+                                                stall_until)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(AnnounceMemory, running, rounds_from, round, in_round,
                                                 last_round, last_restart, round_gap, probe_at)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(HeldAddress, address, interface, was_on)
@@ -47,7 +48,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(VipCounters, transitions, advert
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(VipMemory, interface, own_peers, source, password, interval,
                                                 advertised, socket_interface, links_usable, wish, wish_why,
                                                 instance, announcing, keeping, conflict, last_explained,
-                                                counters, since, reason, peer_heard_at)
+                                                arrived_at, counters, since, reason, peer_heard_at)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Heritage, version, executable_path, config_text,
                                                 proxy_account, config_loaded_unix_ms, generations, supervisor,
                                                 predecessor, successor, handover, departing, drains,

@@ -48,8 +48,11 @@ class AdvertisementReader {
   const std::string& explanation() const { return explanation_; }
   // Of the last packet that had one, until its sender says something that is as it should be.
   const std::optional<ExplainedPacket>& last_explained() const { return last_explained_; }
-  // That of an earlier image's reader.
-  void recall(std::optional<ExplainedPacket> last) { last_explained_ = std::move(last); }
+  // Those of an earlier image's reader.
+  void recall(std::optional<ExplainedPacket> last, std::optional<TimePoint> arrived_at) {
+    last_explained_ = std::move(last);
+    arrived_at_ = arrived_at;
+  }
   std::optional<TimePoint> next_deadline() const { return explained_until_; }
   // The time has come to forget.
   void expire(TimePoint now);

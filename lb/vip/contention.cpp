@@ -32,7 +32,12 @@ bool Contention::is_deaf(TimePoint now) const {
 
 std::string Contention::conclusion(TimePoint now) const {
   if (is_deaf(now)) return foreign_.last() + explain_silence(family_of(config_), is_multicast(config_));
-  return instance_.is_contested() ? explain_contested(instance_.last_heard()->source) : "";
+  return instance_.is_unheard() ? rival() : "";
+}
+
+std::string Contention::rival() const {
+  if (!instance_.is_contested()) return "";
+  return explain_contested(instance_.last_heard()->source, instance_.is_unheard());
 }
 
 std::string Contention::warning(TimePoint now) const {
@@ -43,7 +48,7 @@ std::string Contention::warning(TimePoint now) const {
   std::string text = foreign_.is_under_way() ? foreign_.last() : "";
   if (instance_.is_contested()) {
     if (!text.empty()) text += "; ";
-    text += conclusion(now);
+    text += rival();
   }
   return text.empty() ? explanation : text + behind;
 }
@@ -51,10 +56,13 @@ std::string Contention::warning(TimePoint now) const {
 bool Contention::has_changed(TimePoint now) {
   const bool under_way = is_under_way();
   const bool deaf = is_deaf(now);
-  const bool is_other = under_way != was_under_way_ || deaf != was_deaf_ || explained_ != cause();
+  std::string now_rival = rival();
+  const bool is_other =
+      under_way != was_under_way_ || deaf != was_deaf_ || explained_ != cause() || rival_ != now_rival;
   was_under_way_ = under_way;
   was_deaf_ = deaf;
   explained_ = cause();
+  rival_ = std::move(now_rival);
   return is_other;
 }
 

@@ -33,6 +33,8 @@ class Contention {
  private:
   // The likely one; empty: none is known.
   const std::string& cause() const;
+  // Of a router that claims to be active beside this one; empty: there is none.
+  std::string rival() const;
   // Another holder shows itself by its claims, and nothing of VRRP has since they began.
   bool is_deaf(TimePoint now) const;
 
@@ -44,6 +46,7 @@ class Contention {
   bool was_under_way_ = false;
   bool was_deaf_ = false;
   std::string explained_;  // the cause
+  std::string rival_;
 };
 
 }  // namespace vipward

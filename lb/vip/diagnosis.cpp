@@ -253,9 +253,10 @@ std::string explain_own_address(const IpAddress& own, std::uint8_t vrid) {
          number(vrid) + " from it: give one of them another address";
 }
 
-std::string explain_contested(const IpAddress& peer) {
-  return peer.to_string() +
-         " is active as well: it does not hear this host, look for a packet filter that stops protocol 112";
+std::string explain_contested(const IpAddress& peer, bool goes_on) {
+  std::string begin = peer.to_string() + " is active as well";
+  if (!goes_on) return begin;
+  return begin + ": it does not hear this host, look for a packet filter that stops protocol 112";
 }
 
 std::string explain_silence(int family, bool by_multicast) {

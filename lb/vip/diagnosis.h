@@ -29,8 +29,8 @@ std::string explain_addresses(const IpAddress& peer, const std::vector<IpAddress
                               const std::vector<IpAddress>& ours);
 // A packet of our VRID from our own address that we cannot have sent.
 std::string explain_own_address(const IpAddress& own, std::uint8_t vrid);
-// `peer` goes on as the active one although we are.
-std::string explain_contested(const IpAddress& peer);
+// `peer` is active although we are; `goes_on`: and says so again after our answer.
+std::string explain_contested(const IpAddress& peer, bool goes_on);
 // Follows what ConflictWatch says of a holder that is seen by its claims while nothing of VRRP is heard.
 std::string explain_silence(int family, bool by_multicast);
 

@@ -46,6 +46,7 @@ Instance::Instance(InstanceSettings settings, const InstanceMemory& memory)
       told_(memory.told),
       advertise_at_(memory.advertise_at),
       contested_until_(memory.contested_until),
+      contested_since_(memory.contested_since),
       quiet_since_(memory.quiet_since),
       heard_(memory.heard),
       discarded_(memory.discarded),
@@ -66,6 +67,7 @@ InstanceMemory Instance::memory() const {
           .told = told_,
           .advertise_at = advertise_at_,
           .contested_until = contested_until_,
+          .contested_since = contested_since_,
           .quiet_since = quiet_since_,
           .heard = heard_,
           .discarded = discarded_,
@@ -220,10 +222,11 @@ bool Instance::is_last_word(TimePoint now, const HeardAdvertisement& heard) cons
 }
 
 // While active: who says it for the first time has heard us and gives way. A holder that says no more than
-// this says it again.
-bool Instance::is_last_word_to_us(const HeardAdvertisement& heard) const {
-  const bool said_it_before = last_heard_ && last_heard_->source == heard.source &&
-                              last_heard_->priority == kReluctantPriority && last_heard_->at >= active_since_;
+// this says it again; of two that give way the second one passes for such a one, for a moment.
+bool Instance::is_last_word_to_us(TimePoint now, const HeardAdvertisement& heard) const {
+  const bool said_it_before = last_heard_ && last_heard_->priority == kReluctantPriority &&
+                              last_heard_->at >= active_since_ &&
+                              now - last_heard_->at < down_beside(last_heard_->interval);
   return heard.priority == kReluctantPriority && advertised_priority() > kReluctantPriority &&
          !said_it_before;
 }
@@ -289,14 +292,14 @@ void Instance::hear_while_active(TimePoint now, const HeardAdvertisement& heard,
   }
   answer(now, actions);
   // The neighbours may have believed the other one: told at the beginning of the episode and at its end.
-  if (heard.priority == 0 || is_last_word_to_us(heard)) {
+  if (heard.priority == 0 || is_last_word_to_us(now, heard)) {
     actions.announce = heard.priority != 0 || contested_until_;
     contested_until_.reset();
     return;
   }
   actions.announce = !contested_until_;
-  const Duration interval = std::max(heard.interval, settings_.interval);
-  contested_until_ = now + down_interval(settings_.skew, settings_.priority, interval);
+  if (!contested_until_) contested_since_ = now;
+  contested_until_ = now + down_beside(heard.interval);
 }
 
 void Instance::hear_while_listening(TimePoint now, const HeardAdvertisement& heard) {

@@ -5,6 +5,7 @@
 // socket.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -131,6 +132,7 @@ struct InstanceMemory {
   Duration told{};
   TimePoint advertise_at{};
   std::optional<TimePoint> contested_until;
+  TimePoint contested_since{};
   TimePoint quiet_since{};
   bool heard = false;
   bool discarded = false;
@@ -187,9 +189,18 @@ class Instance {
   Duration learnt_interval() const { return learnt_; }
   // Another one claims to be active while we are.
   bool is_contested() const { return contested_until_.has_value(); }
+  // And has claimed again although our answer has had its time: it does not hear us. One that gives way may
+  // say its own priority once more (keepalived's vrrp_higher_prio_send_advert).
+  bool is_unheard() const {
+    return contested_until_ && last_heard_ && last_heard_->at - contested_since_ >= last_heard_->interval / 2;
+  }
 
  private:
   Duration down() const { return down_interval(settings_.skew, settings_.priority, learnt_); }
+  // Silence of this length ends an episode with another holder, of that interval.
+  Duration down_beside(Duration interval) const {
+    return down_interval(settings_.skew, settings_.priority, std::max(interval, settings_.interval));
+  }
   bool is_listening() const { return state_ == VipState::Backup || state_ == VipState::Fault; }
   VipState resting_state() const;
   // A lower priority that a full candidate does not tolerate as the active one.
@@ -199,7 +210,7 @@ class Instance {
   }
   bool goes_first(const HeardAdvertisement& heard) const;
   bool is_last_word(TimePoint now, const HeardAdvertisement& heard) const;
-  bool is_last_word_to_us(const HeardAdvertisement& heard) const;
+  bool is_last_word_to_us(TimePoint now, const HeardAdvertisement& heard) const;
 
   void enter(VipState state, Cause cause, Actions& actions);
   void become_active(TimePoint now, Cause cause, Actions& actions);
@@ -231,6 +242,7 @@ class Instance {
   Duration told_;             // the interval that our last advertisement named
   TimePoint advertise_at_{};  // the RFC's Adver_Timer
   std::optional<TimePoint> contested_until_;
+  TimePoint contested_since_{};  // while contested_until_ is set
 
   // Listening.
   TimePoint quiet_since_{};                 // the last claim heard, or the beginning of listening

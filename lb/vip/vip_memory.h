@@ -34,6 +34,7 @@ struct VipMemory {
   KeepingMemory keeping;
   ConflictMemory conflict;
   std::optional<ExplainedPacket> last_explained;
+  std::optional<TimePoint> arrived_at;  // see AdvertisementReader
   VipCounters counters;
   std::optional<WallTime> since;
   std::string reason;

@@ -105,14 +105,16 @@ void VirtualRouter::recall(const VipMemory& memory) {
   keeping_.go_on(loop_.now(), memory.keeping);
   foreign_.go_on(memory.conflict);
   // Of one that spoke as this one does: what was wrong may be what has been mended.
-  if (memory.interval == config_.advertise_interval && memory.advertised == advertised_addresses(config_))
-    ear_.recall(memory.last_explained);
+  const bool speaks_alike =
+      memory.interval == config_.advertise_interval && memory.advertised == advertised_addresses(config_);
+  ear_.recall(speaks_alike ? memory.last_explained : std::nullopt, memory.arrived_at);
   wish_ = {.candidacy = memory.wish, .why = memory.wish_why};
   links_usable_ = memory.links_usable;
   since_ = memory.since;
   reason_ = memory.reason;
   peer_heard_at_ = memory.peer_heard_at;
   earlier_ = memory.counters;
+  contention_.listen_from(loop_.now());
   contention_.has_changed(loop_.now());  // what it is now was said
 }
 
@@ -195,6 +197,7 @@ VipMemory VirtualRouter::memory() const {
           .keeping = keeping_.memory(),
           .conflict = foreign_.memory(),
           .last_explained = ear_.reader().last_explained(),
+          .arrived_at = ear_.reader().arrived_at(),
           .counters = report().counters,
           .since = since_,
           .reason = reason_,

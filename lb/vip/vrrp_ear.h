@@ -38,7 +38,9 @@ class VrrpEar {
   int fd() const { return socket_.fd(); }
   VrrpSocket& socket() { return socket_; }
   const AdvertisementReader& reader() const { return reader_; }
-  void recall(std::optional<ExplainedPacket> last) { reader_.recall(std::move(last)); }
+  void recall(std::optional<ExplainedPacket> last, std::optional<TimePoint> arrived_at) {
+    reader_.recall(std::move(last), arrived_at);
+  }
   // What it hears everything on; 0: not all that it should.
   unsigned index() const { return again_at_ ? 0 : socket_.interface(); }
   // Why peers cannot be heard; empty: they can.

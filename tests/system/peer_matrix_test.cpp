@@ -96,6 +96,8 @@ class RowRun {
     std::vector<AdvertisementFrame> claims;
     await("the weaker router advertises", [&] {
       claims = sniffer_.advertisements_of(lb2_, since);
+      // A last word may come late.
+      std::erase_if(claims, [](const AdvertisementFrame& one) { return one.priority <= 1; });
       return !claims.empty();
     });
     return claims.front().time;

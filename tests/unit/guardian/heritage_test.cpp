@@ -28,12 +28,15 @@ VipMemory full_memory() {
       LastHeard{.source = *IpAddress::parse("10.0.0.22"), .priority = 99, .interval = 200ms, .at = kThen};
   memory.instance.advertise_at = kThen + 200ms;
   memory.instance.contested_until = kThen + 1s;
+  memory.instance.contested_since = kThen;
+  memory.instance.active_since = kThen;
   memory.announcing = {.running = true, .rounds_from = kThen, .round = 3, .last_restart = kThen};
   memory.keeping.problem = "it is not there";
   memory.keeping.retry_at = kThen + 1s;
   memory.conflict = {.since = kThen, .until = kThen + 3s, .last = "10.0.0.22 answers"};
   memory.last_explained = {
       .at = kThen, .source = *IpAddress::parse("10.0.0.22"), .text = "10.0.0.22 speaks version 2"};
+  memory.arrived_at = kThen;
   memory.counters.advertisements_sent = 4711;
   memory.since = WallTime(1'795'338'751s);
   memory.reason = "down_timer";

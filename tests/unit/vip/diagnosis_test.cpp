@@ -279,7 +279,8 @@ TEST_CASE("a twin of this host, and holders that are not heard, are explained") 
       explain_own_address(ip("10.99.0.3"), 51) ==
       "another host has this host's address 10.99.0.3 and sends VRRP with VRID 51 from it: give one of them "
       "another address");
-  CHECK(explain_contested(ip("10.99.0.2")) ==
+  CHECK(explain_contested(ip("10.99.0.2"), false) == "10.99.0.2 is active as well");
+  CHECK(explain_contested(ip("10.99.0.2"), true) ==
         "10.99.0.2 is active as well: it does not hear this host, look for a packet filter that stops "
         "protocol 112");
   CHECK(explain_silence(AF_INET, false) ==

@@ -145,6 +145,34 @@ TEST_CASE(
   CHECK_FALSE(driver.instance.is_contested());
 }
 
+TEST_CASE("a last word that comes long after another one is one too") {
+  Driver driver = active_driver();
+  driver.hear(kTaken + 50ms, kReluctantPriority, kLowPeer);
+  driver.run(kTaken + 10s);
+  driver.hear(kTaken + 10s, kReluctantPriority, kLowPeer);
+  CHECK_FALSE(driver.instance.is_contested());
+}
+
+TEST_CASE("a competitor that claims again when our answer had its time does not hear us") {
+  Driver driver = active_driver();
+  driver.hear(kTaken + 50ms, 50, kLowPeer);
+  // Its last word, as keepalived says it.
+  driver.hear(kTaken + 60ms, 50, kLowPeer);
+  CHECK(driver.instance.is_contested());
+  CHECK_FALSE(driver.instance.is_unheard());
+  driver.hear(kTaken + 150ms, 50, kLowPeer);
+  CHECK(driver.instance.is_unheard());
+  driver.run(kTaken + 1s);
+  CHECK_FALSE(driver.instance.is_unheard());
+}
+
+TEST_CASE("two that hold and say no more than that, in turns, are an episode") {
+  Driver driver = active_driver();
+  driver.hear(kTaken + 50ms, kReluctantPriority, kLowPeer);
+  driver.hear(kTaken + 60ms, kReluctantPriority, kPeer);
+  CHECK(driver.instance.is_contested());
+}
+
 TEST_CASE("a reluctant holder that was heard before we became active gives way by its next word") {
   Driver driver;
   driver.start();
