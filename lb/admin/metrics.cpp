@@ -211,6 +211,7 @@ constexpr std::array kMetrics{
   Metric{"vipward_connections_limit", Gauge, per_service<&ServiceStatus::connections_limit>, "Client connections that may exist at once."},
   Metric{"vipward_connection_duration_seconds", Histogram, per_service<&ServiceStatus::duration>, "How long client connections lasted."},
   Metric{"vipward_relayed_bytes_total", Counter, relayed_bytes, "Bytes relayed, by direction."},
+  Metric{"vipward_spliced_bytes_total", Counter, of_snapshot<&Snapshot::spliced_bytes>, "Relayed bytes that were moved by splice(2), without a copy."},
   Metric{"vipward_connect_duration_seconds", Histogram, per_backend<&BackendStatus::connect_duration>, "How long connecting to the backend took, where it succeeded."},
   Metric{"vipward_connect_failures_total", Counter, per_backend<&BackendStatus::connect_failures>, "Attempts to connect a session to the backend that failed."},
   Metric{"vipward_backend_connections", Gauge, per_backend<&BackendStatus::connections>, "Sessions on the backend now, attempts to connect included."},

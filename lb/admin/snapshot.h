@@ -105,6 +105,7 @@ struct Snapshot {
   bool last_reload_successful = true;  // also if there was none
   WallTime started_at;
   std::uint64_t log_lines_dropped = 0;
+  std::uint64_t spliced_bytes = 0;
   std::vector<std::pair<std::string, HistogramSnapshot>> loop_lag;  // by loop name
   std::uint64_t proxy_restarts = 0;                                 // by the guardian, which counts them
   std::optional<VipStatus> vip;  // absent: none is configured, or nothing was heard of it yet

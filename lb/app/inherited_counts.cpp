@@ -75,7 +75,8 @@ void add(BackendStatus& status, const BackendCounts& counts) {
 std::vector<Counts> counts_of(const Snapshot& snapshot) {
   std::vector<Counts> parts(1);
   parts.front().process.emplace(handover::ProcessCounts{.loop_lag = labelled(snapshot.loop_lag),
-                                                        .log_lines_dropped = snapshot.log_lines_dropped});
+                                                        .log_lines_dropped = snapshot.log_lines_dropped,
+                                                        .spliced_bytes = snapshot.spliced_bytes});
   const auto part_with_room = [&]() -> Counts& {
     const Counts& last = parts.back();
     const bool full = std::max(last.services.size(), last.backends.size()) >= Counts::kMost;
@@ -108,6 +109,7 @@ void InheritedCounts::take(Counts part) {
 void InheritedCounts::add_to(Snapshot& snapshot) const {
   add(snapshot.loop_lag, process_.loop_lag);
   snapshot.log_lines_dropped += process_.log_lines_dropped;
+  snapshot.spliced_bytes += process_.spliced_bytes;
   for (ServiceStatus& service : snapshot.services) {
     if (const auto found = services_.find(service.name); found != services_.end()) {
       service.accepted += found->second.accepted;

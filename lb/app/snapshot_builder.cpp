@@ -112,6 +112,7 @@ SnapshotBuilder::SnapshotBuilder(const EffectiveServices& services, const std::s
 
 void SnapshotBuilder::add_worker(const std::string& name, const WorkerCounters& counters) {
   snapshot_.loop_lag.emplace_back(name, counters.loop_lag.snapshot());
+  snapshot_.spliced_bytes += counters.spliced_bytes.value();
   const bool accepting = counters.accepting.load(std::memory_order_relaxed);
   for (std::size_t i = 0; i < snapshot_.services.size(); ++i) {
     ServiceStatus& status = snapshot_.services[i];

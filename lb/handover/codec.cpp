@@ -140,6 +140,8 @@ void describe(A& a, Ref<A, Counts> m) {
   a.list(m.services, Counts::kMost, [&](Ref<A, ServiceCounts> counts) { describe(a, counts); });
   a.list(m.backends, Counts::kMost, [&](Ref<A, BackendCounts> counts) { describe(a, counts); });
   a.maybe(m.process, [&](Ref<A, ProcessCounts> counts) { describe(a, counts); });
+  // Version 2 began without it.
+  if (m.process) a.later(m.process->spliced_bytes);
 }
 
 template <class A>

@@ -47,6 +47,7 @@ struct BackendCounts {
 struct ProcessCounts {
   std::vector<LabelledDurations> loop_lag;  // by loop
   std::uint64_t log_lines_dropped = 0;
+  std::uint64_t spliced_bytes = 0;
   bool operator==(const ProcessCounts&) const = default;
 };
 

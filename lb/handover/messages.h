@@ -111,8 +111,8 @@ struct Bytes {
   BytesOf of = BytesOf::ToBackendUnsent;
   std::vector<std::byte> chunk;
 };
-// What one relay may hold, and all of a batch together. A worker's buffer has 64 KiB, an opening 16.
-inline constexpr std::size_t kLongestHeld = std::size_t{256} * 1024;
+// What one relay may hold, and all of a batch together. A worker's buffer has 32 KiB, an opening 16.
+inline constexpr std::size_t kLongestHeld = Pipe::kMostBytes;
 inline constexpr std::size_t kLongestBatch = std::size_t{8} * 1024 * 1024;
 
 // Everything of the batch has been sent.

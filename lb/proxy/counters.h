@@ -35,6 +35,7 @@ struct ServiceCounters {
 struct WorkerCounters {
   std::deque<ServiceCounters> services;
   Histogram loop_lag{kLagBounds};
+  Counter spliced_bytes;              // of all that were relayed
   std::atomic<bool> accepting{true};  // false: paused, no descriptors left
 };
 

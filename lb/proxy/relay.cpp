@@ -2,10 +2,16 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace vipward {
 namespace {
+
+// A direction is in bulk after so many reads in a row of at least so much: no request, no answer of a watch,
+// but a list of some size. Below it, splicing saves nothing: two system calls move a piece either way.
+constexpr std::size_t kLargeBytes = 8 * 1024;
+constexpr std::uint8_t kBulkReads = 16;
 
 // send(2) that says nothing by signal. Negative: -errno.
 ssize_t send_some(int sink, std::span<const std::byte> bytes) {
@@ -26,34 +32,58 @@ ssize_t receive_some(int source, std::span<std::byte> buffer) {
 
 }  // namespace
 
-Relay::Status Relay::advance(int source, int sink, std::span<std::byte> buffer, std::size_t budget_bytes) {
+Relay::Status Relay::advance(int source, int sink, const Means& means, Budget budget) {
   if (status_ == Status::Finished) return status_;
   if (!flush(sink)) return status_;
-  std::size_t read_bytes = 0;
   while (!source_ended_) {
-    if (read_bytes >= budget_bytes) return status_ = Status::BudgetUsed;
-    const ssize_t received = receive_some(source, buffer);
+    if (budget.copied_bytes == 0 || budget.spliced_bytes == 0) return status_ = Status::BudgetUsed;
+    ssize_t received = splice_from(source, means.pipes, budget.spliced_bytes);
+    const bool is_spliced = received != -EAGAIN;
+    if (!is_spliced) received = receive_some(source, means.buffer);
     if (received == -EAGAIN) return status_ = Status::AwaitsSource;
     if (received < 0) return fail(Status::SourceFailed, static_cast<int>(-received));
     if (received == 0) {
       source_ended_ = true;
       break;
     }
-    const auto data = buffer.first(static_cast<std::size_t>(received));
-    read_bytes += data.size();
-    remember(data);
-    ssize_t sent = send_some(sink, data);
-    if (sent == -EAGAIN) sent = 0;
-    if (sent < 0) return fail(Status::SinkFailed, static_cast<int>(-sent));
-    bytes_ += static_cast<std::uint64_t>(sent);
-    const auto rest = data.subspan(static_cast<std::size_t>(sent));
-    if (rest.empty()) continue;
-    unsent_.assign(rest.begin(), rest.end());
-    // A short send may leave room that no further event announces: only EAGAIN promises one.
-    if (!flush(sink)) return status_;
+    const auto size = static_cast<std::size_t>(received);
+    large_reads_ = size < kLargeBytes ? 0 : std::min<std::uint8_t>(large_reads_ + 1, kBulkReads);
+    std::size_t& left = is_spliced ? budget.spliced_bytes : budget.copied_bytes;
+    left -= std::min(left, size);
+    if (is_spliced ? !flush_pipe(sink) : !pass_on(sink, means.buffer.first(size))) return status_;
+    const bool is_exhausted = !is_spliced && size < means.buffer.size() && !expects_end_;
+    if (is_exhausted) return status_ = Status::AwaitsSource;
   }
   if (holds_empty_end_ && bytes_ == 0) return status_ = Status::EndedEmpty;
   return finish(sink);
+}
+
+// While the opening may have to be said again it has to be seen.
+bool Relay::is_in_bulk() const {
+  return large_reads_ == kBulkReads && opening_limit_ == 0;
+}
+
+// As Pipe::fill(); -EAGAIN: copy. No less than what counts as large is asked for, or the end of a budget
+// would look like the end of the bulk.
+ssize_t Relay::splice_from(int source, PipePool& pipes, std::size_t most_bytes) {
+  if (!is_in_bulk()) return -EAGAIN;
+  pipe_ = pipes.lend();
+  if (!pipe_) return -EAGAIN;
+  const ssize_t filled = pipe_->fill(source, std::max(most_bytes, kLargeBytes));
+  if (filled <= 0) pipe_.reset();
+  return filled;
+}
+
+bool Relay::pass_on(int sink, std::span<const std::byte> data) {
+  remember(data);
+  ssize_t sent = send_some(sink, data);
+  if (sent == -EAGAIN) sent = 0;
+  if (!did_send(sent)) return false;
+  const auto rest = data.subspan(static_cast<std::size_t>(sent));
+  if (rest.empty()) return true;
+  unsent_.assign(rest.begin(), rest.end());
+  // A short send may leave room that no further event announces: only EAGAIN promises one.
+  return flush(sink);
 }
 
 Relay::State Relay::save() const {
@@ -98,7 +128,7 @@ void Relay::rewind() {
 
 bool Relay::salvage(int source, int sink, std::span<std::byte> buffer, std::size_t budget_bytes) {
   if (status_ == Status::Finished) return false;
-  const bool had_unsent = !unsent_.empty();
+  const bool had_unsent = pipe_ || !unsent_.empty();
   if (!flush(sink)) return had_unsent;
   std::size_t read_bytes = 0;
   while (read_bytes < budget_bytes) {
@@ -124,17 +154,10 @@ Relay::Status Relay::fail(Status status, int error) {
 }
 
 bool Relay::flush(int sink) {
+  if (pipe_) return flush_pipe(sink);
   while (sent_of_unsent_ < unsent_.size()) {
     const ssize_t sent = send_some(sink, unsent());
-    if (sent == -EAGAIN) {
-      status_ = Status::AwaitsSink;
-      return false;
-    }
-    if (sent < 0) {
-      fail(Status::SinkFailed, static_cast<int>(-sent));
-      return false;
-    }
-    bytes_ += static_cast<std::uint64_t>(sent);
+    if (!did_send(sent)) return false;
     sent_of_unsent_ += static_cast<std::size_t>(sent);
   }
   if (!unsent_.empty()) {
@@ -142,6 +165,35 @@ bool Relay::flush(int sink) {
     sent_of_unsent_ = 0;
   }
   return true;
+}
+
+bool Relay::flush_pipe(int sink) {
+  while (!pipe_->is_empty()) {
+    if (!did_send(pipe_->pour(sink))) return false;
+  }
+  pipe_.reset();
+  return true;
+}
+
+// `sent`: bytes, or -errno.
+bool Relay::did_send(ssize_t sent) {
+  if (sent >= 0) {
+    bytes_ += static_cast<std::uint64_t>(sent);
+    return true;
+  }
+  if (sent == -EAGAIN) {
+    status_ = Status::AwaitsSink;
+  } else {
+    fail(Status::SinkFailed, static_cast<int>(-sent));
+  }
+  return false;
+}
+
+void Relay::empty_pipe() {
+  if (!pipe_) return;
+  unsent_ = pipe_->read_out();
+  sent_of_unsent_ = 0;
+  pipe_.reset();
 }
 
 Relay::Status Relay::finish(int sink) {

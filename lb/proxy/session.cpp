@@ -16,8 +16,9 @@ namespace {
 
 using Side = SessionEnd::Side;
 
-// What one direction may read in a turn before others get theirs: one read into the worker's buffer.
-constexpr std::size_t kTurnBudgetBytes = 32 * 1024;
+// What one direction may move in a turn before others get theirs: one read into the worker's buffer, or one
+// full pipe.
+constexpr Relay::Budget kTurnBudget{.copied_bytes = 32 * 1024, .spliced_bytes = Pipe::kMostBytes};
 // What is read once more of a socket that has failed: no turn follows, and an early answer shall arrive
 // whole.
 constexpr std::size_t kLastWordsBytes = 256 * 1024;
@@ -93,6 +94,8 @@ SessionRecord Session::detach() {
   context_.deadlines.cancel(*this);
   service_.leave();
   SessionRecord record = std::move(record_);
+  record.to_backend.empty_pipe();
+  record.to_client.empty_pipe();
   record.detached_at = context_.loop.now();
   record_.phase = SessionPhase::Ended;
   return record;
@@ -114,6 +117,7 @@ void Session::await_first_data() {
 }
 
 void Session::on_events(Side side, SocketEvents events) {
+  if (events.ending) relay_from(side).expect_end();
   switch (record_.phase) {
     case SessionPhase::FirstData: {
       char first;
@@ -274,10 +278,21 @@ Relay& Session::relay_to(Side side) {
 void Session::on_relay_events(Side side, SocketEvents events) {
   // One that has used its budget goes on next turn; one that waits for its sink is not read.
   const Relay::Status reading = relay_from(side).status();
-  if (events.readable && reading == Relay::Status::AwaitsSource) advance(side);
+  if (events.readable && reading == Relay::Status::AwaitsSource) go_on(side);
   if (is_relaying() && events.writable && relay_to(side).status() == Relay::Status::AwaitsSink)
-    advance(other(side));
+    go_on(other(side));
   if (is_relaying() && events.failed) check_failure(side);
+}
+
+// What is in bulk waits for its turn, behind the small messages of the same batch of events.
+void Session::go_on(Side source) {
+  if (!relay_from(source).is_in_bulk()) return advance(source);
+  relay_from(source).defer();
+  wait_for_turn();
+}
+
+void Session::wait_for_turn() {
+  if (!std::exchange(waits_for_turn_, true)) context_.on_more_to_do(*this);
 }
 
 // Moves what can be moved from `source`, and draws the conclusions.
@@ -285,8 +300,7 @@ void Session::advance(Side source) {
   Relay& relay = relay_from(source);
   const bool was_finished = relay.is_finished();
   const std::uint64_t bytes_before = relay.bytes();
-  const auto status =
-      relay.advance(socket_of(source), socket_of(other(source)), context_.buffer, kTurnBudgetBytes);
+  const auto status = relay.advance(socket_of(source), socket_of(other(source)), context_.means, kTurnBudget);
   if (const std::uint64_t moved = relay.bytes() - bytes_before; moved > 0) {
     count_moved(source, moved);
     record_.last_activity_at = context_.loop.now();
@@ -297,8 +311,7 @@ void Session::advance(Side source) {
     case Relay::Status::AwaitsSink:
       return;
     case Relay::Status::BudgetUsed:
-      if (!std::exchange(waits_for_turn_, true)) context_.on_more_to_do(*this);
-      return;
+      return wait_for_turn();
     case Relay::Status::SourceFailed:
       return on_socket_failed(source, relay.error());
     case Relay::Status::SinkFailed:
@@ -331,7 +344,7 @@ void Session::on_socket_failed(Side side, int error) {
   Relay& relay = relay_from(side);
   const std::uint64_t bytes_before = relay.bytes();
   const bool had_said_something =
-      relay.salvage(socket_of(side), socket_of(other(side)), context_.buffer, kLastWordsBytes);
+      relay.salvage(socket_of(side), socket_of(other(side)), context_.means.buffer, kLastWordsBytes);
   count_moved(side, relay.bytes() - bytes_before);
   // EPIPE: the reset came after an end of stream.
   if (side == Side::Backend && !had_said_something && may_redispatch())

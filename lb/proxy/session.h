@@ -25,8 +25,8 @@ struct SessionContext {
   SessionDeadlines& deadlines;
   Random& random;
   Log& log;
-  std::span<std::byte> buffer;                        // one per worker: relays copy through it
-  std::function<void(Session&)> on_more_to_do;        // call on_turn() next turn
+  Relay::Means means;
+  std::function<void(Session&)> on_more_to_do;        // call on_turn() when it is its turn
   std::function<void(Session&)> on_ended;             // the session's last words
   std::function<void(BackendId)> on_connect_refused;  // worth a check at once
   std::function<void(int error)> on_no_descriptors;   // EMFILE and the like
@@ -87,6 +87,8 @@ class Session : public DeadlineQueue::Entry {
   void advance(SessionEnd::Side source);
   void count_moved(SessionEnd::Side source, std::uint64_t bytes);
   void on_relay_events(SessionEnd::Side side, SocketEvents events);
+  void go_on(SessionEnd::Side source);
+  void wait_for_turn();
   void check_failure(SessionEnd::Side side);
   void on_socket_failed(SessionEnd::Side side, int error);
   bool is_relaying() const { return record_.phase == SessionPhase::Relaying; }

@@ -29,7 +29,7 @@ SessionPoller::SessionPoller(Loop& loop, std::function<std::uint64_t(SessionEnd&
 
 bool SessionPoller::add(int fd, SessionEnd& end) {
   epoll_event event{};
-  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET;
   event.data.ptr = &end;
   return epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
 }
@@ -54,6 +54,7 @@ std::uint64_t SessionPoller::dispatch(const epoll_event& event) {
   return on_events_(*static_cast<SessionEnd*>(event.data.ptr),
                     {.readable = (event.events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0,
                      .writable = (event.events & EPOLLOUT) != 0,
+                     .ending = (event.events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0,
                      .failed = (event.events & (EPOLLERR | EPOLLHUP)) != 0});
 }
 

@@ -27,6 +27,7 @@ struct SessionEnd {
 struct SocketEvents {
   bool readable = false;  // data, an end or an error to be read
   bool writable = false;
+  bool ending = false;  // Relay::expect_end()
   bool failed = false;  // an error is pending, or both directions are shut
 };
 

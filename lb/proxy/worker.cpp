@@ -16,7 +16,7 @@ constexpr std::chrono::milliseconds kAcceptRetry{100};
 // wait.
 constexpr std::chrono::milliseconds kQuiet{100};
 // What sessions that wait for their turn move in one turn of the loop, about.
-constexpr std::uint64_t kTurnBytes = std::uint64_t{4} * 1024 * 1024;
+constexpr std::uint64_t kTurnBytes = std::uint64_t{512} * 1024;
 
 bool contains(std::span<const IpAddress> addresses, const IpAddress& address) {
   return std::ranges::find(addresses, address) != addresses.end();
@@ -41,6 +41,11 @@ Worker::Worker(Loop& loop, Log& log, const std::vector<ServiceConfig>& services,
       counters_(counters),
       load_(load),
       buffer_(kBufferBytes),
+      pipes_(counters.spliced_bytes,
+             [this](int error) {
+               log_.info("no pipe for splice(2), bulk streams are copied where there is none",
+                         {{"error", std::generic_category().message(error)}});
+             }),
       services_(make_services(services, load, counters, log)),
       poller_(
           loop,
@@ -63,7 +68,7 @@ Worker::Worker(Loop& loop, Log& log, const std::vector<ServiceConfig>& services,
                .deadlines = deadlines_,
                .random = random_,
                .log = log,
-               .buffer = buffer_,
+               .means = {.buffer = buffer_, .pipes = pipes_},
                .on_more_to_do =
                    [this](Session& session) {
                      waiting_for_turn_.push_back(&session);

@@ -25,6 +25,7 @@ const std::vector<std::string> kMetrics{
     "vipward_connections_limit",
     "vipward_connection_duration_seconds_count",
     "vipward_relayed_bytes_total",
+    "vipward_spliced_bytes_total",
     "vipward_connect_duration_seconds_count",
     "vipward_connect_failures_total",
     "vipward_backend_connections",

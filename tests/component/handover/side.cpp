@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <sys/mman.h>
 
+#include <csignal>
 #include <future>
 #include <numeric>
 #include <utility>
@@ -36,6 +37,7 @@ Side::Side(const ServiceConfig& service, std::size_t workers, std::uint32_t capa
       log_file_(memfd_create("side", MFD_CLOEXEC)),
       log_({.level = LogLevel::Debug, .fd = log_file_.get(), .queue_lines = 65536}),
       vitals_(channel::VitalsPage::map(duplicate_of(channel::VitalsPage::create().fd())).value()) {
+  std::signal(SIGPIPE, SIG_IGN);  // as the proxy command does
   load_.capacity = capacity;
   load_.services.emplace_back(service.backends.size());
   workers_.emplace(WorkerPool::Surroundings{.loop = loop_,
@@ -175,6 +177,12 @@ std::vector<std::size_t> Side::shares() {
   });
   all.get_future().wait();
   return result;
+}
+
+std::uint64_t Side::spliced_bytes() const {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < workers_->size(); ++i) sum += workers_->counters(i).spliced_bytes.value();
+  return sum;
 }
 
 std::uint64_t Side::closed(EndReason reason) const {

@@ -61,6 +61,7 @@ class Side {
   std::uint32_t sessions_of(std::size_t backend) const { return load_.services[0].backends[backend].load(); }
   // By worker.
   std::vector<std::size_t> shares();
+  std::uint64_t spliced_bytes() const;
   std::uint64_t closed(EndReason reason) const;
   std::uint64_t closed() const;
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <future>
 #include <numeric>
 
@@ -29,6 +30,7 @@ std::string content_of(int fd) {
 ProxyUnderTest::ProxyUnderTest(std::vector<ServiceConfig> services, Options options)
     : log_file_(memfd_create("proxy log", MFD_CLOEXEC)),
       log_({.level = options.level, .fd = log_file_.get(), .queue_lines = 65536}) {
+  std::signal(SIGPIPE, SIG_IGN);  // as the proxy command does
   load_.capacity = options.capacity;
   for (const ServiceConfig& service : services) {
     load_.services.emplace_back(service.backends.size());
@@ -151,6 +153,12 @@ ProxyUnderTest::BackendSums ProxyUnderTest::backend(std::size_t index) const {
     sums.connects_measured += counters.connect_duration.snapshot().total();
   }
   return sums;
+}
+
+std::uint64_t ProxyUnderTest::spliced_bytes() const {
+  std::uint64_t sum = 0;
+  for (const WorkerCounters& counters : counters_) sum += counters.spliced_bytes.value();
+  return sum;
 }
 
 std::uint64_t ProxyUnderTest::durations_measured() const {

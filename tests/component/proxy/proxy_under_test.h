@@ -63,6 +63,7 @@ class ProxyUnderTest {
     std::uint64_t connects_measured = 0;
   };
   BackendSums backend(std::size_t index) const;
+  std::uint64_t spliced_bytes() const;
   std::uint64_t durations_measured() const;
   std::uint64_t accepted_by(std::size_t worker) const;
   std::uint64_t lost_listeners(std::size_t service) const;

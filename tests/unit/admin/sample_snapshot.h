@@ -97,6 +97,7 @@ inline Snapshot sample_snapshot() {
   snapshot.config_loaded_at = at(1795335151250);
   snapshot.started_at = at(1795335151000);
   snapshot.log_lines_dropped = 5;
+  snapshot.spliced_bytes = 1048576;
   snapshot.loop_lag = {{"control", two_buckets(100, 0, 0, 0.05)}};
   snapshot.services = {service};
   return snapshot;

@@ -111,6 +111,17 @@ TEST_CASE("everything that was counted comes back") {
   CHECK(back.process == sent.process);
 }
 
+TEST_CASE("a count that came later is not sent while it is zero: an older reader knows the rest") {
+  handover::Counts counts = some_counts();
+  const Raw older = encode(ToSuccessor(counts)).bytes;
+  counts.process->spliced_bytes = 13;
+  const Raw newer = encode(ToSuccessor(counts)).bytes;
+  CHECK(newer.size() == older.size() + sizeof(std::uint64_t));
+  CHECK(std::ranges::equal(older, std::span(newer).first(older.size())));
+  CHECK(round_trip(counts).process->spliced_bytes == 13);
+  CHECK(round_trip(some_counts()).process->spliced_bytes == 0);
+}
+
 TEST_CASE("descriptors come back in the order of the sessions, the client's first") {
   Sessions sessions{.batch = 1, .sessions = {}};
   sessions.sessions.push_back(waiting_session());

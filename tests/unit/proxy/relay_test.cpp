@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -64,14 +65,28 @@ std::string read_all(int fd, bool* ended = nullptr) {
   }
 }
 
+// What epoll would tell of a source.
+bool has_ended(int fd) {
+  pollfd asked{.fd = fd, .events = POLLIN | POLLRDHUP, .revents = 0};
+  REQUIRE(poll(&asked, 1, 0) >= 0);
+  return (asked.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
 struct Fixture {
+  static constexpr std::size_t kPlenty = 1 << 30;
+
+  Counter spliced;
+  PipePool pipes{spliced, [](int) {}};
   Pair source;
   Pair sink;
   Relay relay;
   std::array<std::byte, 4096> buffer{};
 
-  Status advance(std::size_t budget_bytes = 1 << 30) {
-    return relay.advance(source.ours.get(), sink.ours.get(), buffer, budget_bytes);
+  Status advance(std::size_t budget_bytes = kPlenty) { return advance_to(sink, budget_bytes); }
+  Status advance_to(Pair& other_sink, std::size_t budget_bytes = kPlenty) {
+    if (has_ended(source.ours.get())) relay.expect_end();
+    return relay.advance(source.ours.get(), other_sink.ours.get(), {.buffer = buffer, .pipes = pipes},
+                         {.copied_bytes = budget_bytes, .spliced_bytes = kPlenty});
   }
 };
 
@@ -148,7 +163,8 @@ TEST_CASE("the end of the source is passed on after its last byte, exactly once"
   // The other direction of the same sockets is open.
   Relay back;
   REQUIRE(write_some(f.sink.theirs.get(), "still here") == 10);
-  CHECK(back.advance(f.sink.ours.get(), f.source.ours.get(), f.buffer, 1 << 20) == Status::AwaitsSource);
+  CHECK(back.advance(f.sink.ours.get(), f.source.ours.get(), {.buffer = f.buffer, .pipes = f.pipes},
+                     {.copied_bytes = 1000, .spliced_bytes = 1000}) == Status::AwaitsSource);
   CHECK(read_all(f.source.theirs.get()) == "still here");
 }
 
@@ -179,7 +195,9 @@ TEST_CASE("a turn reads its budget and at most one buffer more, then says so") {
   Fixture f;
   const std::string sent = text(3500);
   const auto turn = [&](std::size_t budget) {
-    return f.relay.advance(f.source.ours.get(), f.sink.ours.get(), std::span(f.buffer).first(500), budget);
+    return f.relay.advance(f.source.ours.get(), f.sink.ours.get(),
+                           {.buffer = std::span(f.buffer).first(500), .pipes = f.pipes},
+                           {.copied_bytes = budget, .spliced_bytes = Fixture::kPlenty});
   };
   REQUIRE(write_some(f.source.theirs.get(), sent) == sent.size());
   CHECK(turn(1000) == Status::BudgetUsed);
@@ -230,7 +248,8 @@ TEST_CASE("a source that was reset fails with the error that the kernel says") {
 
 TEST_CASE("a descriptor that is none fails instead of waiting") {
   Fixture f;
-  CHECK(f.relay.advance(-1, f.sink.ours.get(), f.buffer, 1000) == Status::SourceFailed);
+  CHECK(f.relay.advance(-1, f.sink.ours.get(), {.buffer = f.buffer, .pipes = f.pipes},
+                        {.copied_bytes = 1000, .spliced_bytes = 1000}) == Status::SourceFailed);
   CHECK(f.relay.error() == EBADF);
 }
 
@@ -289,7 +308,7 @@ TEST_CASE("after a rewind the next sink gets the opening first, then what comes,
     const std::string expected = as_text(f.relay.opening()) + std::string(more);
     REQUIRE(write_some(f.source.theirs.get(), more) == more.size());
     Pair sink;
-    CHECK(f.relay.advance(f.source.ours.get(), sink.ours.get(), f.buffer, 1 << 20) == Status::AwaitsSource);
+    CHECK(f.advance_to(sink) == Status::AwaitsSource);
     CHECK(read_all(sink.theirs.get()) == expected);
     CHECK(f.relay.bytes() == expected.size());
     CHECK(as_text(f.relay.opening()) == expected);
@@ -307,7 +326,7 @@ TEST_CASE("a rewind after a sink that failed forgets the failure, and what it to
   f.relay.rewind();
   CHECK(f.relay.error() == 0);
   Pair sink;
-  CHECK(f.relay.advance(f.source.ours.get(), sink.ours.get(), f.buffer, 1 << 20) == Status::AwaitsSource);
+  CHECK(f.advance_to(sink) == Status::AwaitsSource);
   CHECK(read_all(sink.theirs.get()) == "hello");
 }
 
@@ -325,7 +344,7 @@ TEST_CASE("a rewind while the sink is full: nothing is lost or doubled at the ne
   Pair sink;
   std::string received;
   for (int i = 0; i < 1000 && f.relay.status() != Status::AwaitsSource; ++i) {
-    f.relay.advance(f.source.ours.get(), sink.ours.get(), f.buffer, 1 << 20);
+    f.advance_to(sink);
     received += read_all(sink.theirs.get());
   }
   CHECK((received == sent));
