@@ -12,6 +12,8 @@ struct Loop::State {
   Handle<uv_async_t> wake_up;
   std::mutex mutex;
   std::vector<std::function<void()>> mailbox;  // guarded by mutex
+  Outer outer;
+  bool stopped = false;
 
   // uv_async_send coalesces: one wake-up may stand for many tasks.
   void drain_mailbox() {
@@ -52,12 +54,33 @@ Loop::~Loop() {
   }
 }
 
+void Loop::set_outer(Outer outer) {
+  state_->outer = std::move(outer);
+  if (state_->outer.add) state_->outer.add(uv_backend_fd(&state_->loop));
+}
+
 void Loop::run() {
-  uv_run(&state_->loop, UV_RUN_DEFAULT);
+  state_->stopped = false;
+  if (!state_->outer.turn) {
+    uv_run(&state_->loop, UV_RUN_DEFAULT);
+    return;
+  }
+  // uv_backend_timeout() is zero whenever there is something to do that no descriptor tells: timers that are
+  // due, idle handles, handles that close, changes of interest that libuv has not told the kernel yet.
+  bool is_called = true;
+  for (;;) {
+    uv_update_time(&state_->loop);
+    if (is_called || uv_backend_timeout(&state_->loop) == 0) uv_run(&state_->loop, UV_RUN_NOWAIT);
+    if (state_->stopped) return;
+    is_called = state_->outer.turn(uv_backend_timeout(&state_->loop));
+  }
 }
 
 void Loop::stop() {
-  post([this] { uv_stop(&state_->loop); });
+  post([this] {
+    state_->stopped = true;
+    uv_stop(&state_->loop);
+  });
 }
 
 void Loop::post(std::function<void()> task) {

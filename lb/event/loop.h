@@ -21,6 +21,18 @@ class Loop {
 
   // Runs until stop().
   void run();
+  // An epoll descriptor with many events of its own, whose owner does the waiting: libuv's descriptor is one
+  // among those in it. The other way round each turn would cost two system calls, to hear that something has
+  // come and what.
+  struct Outer {
+    // Adds libuv's descriptor (uv_backend_fd(3)), level-triggered.
+    std::function<void(int libuv)> add;
+    // Waits so many milliseconds at most (-1: for ever) and serves what has come; whether something is
+    // libuv's.
+    std::function<bool(int timeout_ms)> turn;
+  };
+  // Before run(), by one who takes it back with an empty one before it goes.
+  void set_outer(Outer outer);
   // Makes run() return after what was posted before. Any thread; before run() too.
   void stop();
   // The door between threads: `task` runs on the loop's thread, in order. Any thread, never blocks for long.

@@ -20,11 +20,22 @@ Fd make_epoll() {
 
 SessionPoller::SessionPoller(Loop& loop, std::function<std::uint64_t(SessionEnd&, SocketEvents)> on_events,
                              std::function<void()> on_batch_end)
-    : on_events_(std::move(on_events)),
+    : loop_(loop),
+      on_events_(std::move(on_events)),
       on_batch_end_(std::move(on_batch_end)),
-      epoll_(make_epoll()),
-      poll_(loop, epoll_.get(), [this](Poll::Ready) { dispatch(); }) {
-  poll_.watch({.read = true});
+      epoll_(make_epoll()) {
+  loop_.set_outer({.add =
+                       [this](int libuv) {
+                         epoll_event event{};
+                         event.events = EPOLLIN;
+                         if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, libuv, &event) != 0)
+                           throw std::system_error(errno, std::generic_category(), "epoll_ctl");
+                       },
+                   .turn = [this](int timeout_ms) { return turn(timeout_ms); }});
+}
+
+SessionPoller::~SessionPoller() {
+  loop_.set_outer({});
 }
 
 bool SessionPoller::add(int fd, SessionEnd& end) {
@@ -38,16 +49,25 @@ void SessionPoller::remove(int fd) {
   epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
 }
 
-void SessionPoller::dispatch() {
+bool SessionPoller::turn(int timeout_ms) {
   std::array<epoll_event, kBatch> events;
   std::uint64_t moved = 0;
+  bool is_libuvs = false;
   for (std::size_t seen = 0; seen < kTurnEvents && moved < kTurnBytes;) {
-    const int count = epoll_wait(epoll_.get(), events.data(), events.size(), 0);
-    for (int i = 0; i < count; ++i) moved += dispatch(events[static_cast<std::size_t>(i)]);
+    const int count = epoll_wait(epoll_.get(), events.data(), events.size(), seen == 0 ? timeout_ms : 0);
+    for (int i = 0; i < count; ++i) {
+      const epoll_event& event = events[static_cast<std::size_t>(i)];
+      if (event.data.ptr == nullptr) {
+        is_libuvs = true;
+      } else {
+        moved += dispatch(event);
+      }
+    }
     on_batch_end_();
-    if (count < static_cast<int>(events.size())) return;
+    if (count < static_cast<int>(events.size())) break;
     seen += events.size();
   }
+  return is_libuvs;
 }
 
 std::uint64_t SessionPoller::dispatch(const epoll_event& event) {

@@ -1,0 +1,178 @@
+// A loop inside of another epoll: all that libuv does is done in time, and the other one's events come
+// between.
+#include <doctest/doctest.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <functional>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "lb/event/every_turn.h"
+#include "lb/event/loop.h"
+#include "lb/event/poll.h"
+#include "lb/event/timer.h"
+#include "lb/net/fd.h"
+
+namespace vipward {
+namespace {
+
+using namespace std::chrono_literals;
+
+class OuterEpoll {
+ public:
+  explicit OuterEpoll(Loop& loop) : loop_(loop) {
+    loop.set_outer({.add = [this](int libuv) { add(libuv, nullptr); },
+                    .turn = [this](int timeout) { return turn(timeout); }});
+  }
+  ~OuterEpoll() { loop_.set_outer({}); }
+
+  // `on_ready` outlives it.
+  void add(int fd, std::function<void()>* on_ready) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.ptr = on_ready;
+    REQUIRE(epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0);
+  }
+  int turns() const { return turns_; }
+
+ private:
+  bool turn(int timeout_ms) {
+    ++turns_;
+    std::array<epoll_event, 8> events{};
+    const int count = epoll_wait(epoll_.get(), events.data(), events.size(), timeout_ms);
+    bool is_libuvs = false;
+    for (int i = 0; i < count; ++i) {
+      auto* on_ready = static_cast<std::function<void()>*>(events.at(static_cast<std::size_t>(i)).data.ptr);
+      if (on_ready == nullptr) {
+        is_libuvs = true;
+      } else {
+        (*on_ready)();
+      }
+    }
+    return is_libuvs;
+  }
+
+  Loop& loop_;
+  Fd epoll_{epoll_create1(EPOLL_CLOEXEC)};
+  int turns_ = 0;
+};
+
+Fd make_eventfd() {
+  return Fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+}
+void signal(const Fd& fd) {
+  eventfd_write(fd.get(), 1);
+}
+void take(const Fd& fd) {
+  eventfd_t value{};
+  eventfd_read(fd.get(), &value);
+}
+
+TEST_CASE("inside another epoll posted tasks run in order, before a stop that was posted after them") {
+  Loop loop;
+  const OuterEpoll outer(loop);
+  std::string order;
+  loop.post([&] { order += 'a'; });
+  loop.post([&] {
+    order += 'b';
+    loop.post([&] { order += 'd'; });
+    loop.stop();
+  });
+  loop.post([&] { order += 'c'; });
+  loop.run();
+  CHECK(order == "abcd");
+  // And again: a loop that was stopped can run once more.
+  loop.post([&] {
+    order += 'e';
+    loop.stop();
+  });
+  loop.run();
+  CHECK(order == "abcde");
+}
+
+TEST_CASE("inside another epoll a timer fires in time, not before, and nobody spins until then") {
+  Loop loop;
+  const OuterEpoll outer(loop);
+  std::optional<TimePoint> fired;
+  Timer timer(loop, [&] {
+    fired = loop.now();
+    loop.stop();
+  });
+  const TimePoint due = loop.now() + 50ms;
+  timer.arm_at(due);
+  loop.run();
+  REQUIRE(fired);
+  CHECK(*fired >= due);
+  CHECK(*fired < due + 5s);
+  CHECK(outer.turns() < 20);
+}
+
+TEST_CASE("inside another epoll a task from another thread wakes it up") {
+  Loop loop;
+  const OuterEpoll outer(loop);
+  std::thread other([&] {
+    std::this_thread::sleep_for(20ms);
+    loop.stop();
+  });
+  loop.run();
+  other.join();
+  CHECK(outer.turns() < 20);
+}
+
+TEST_CASE("what an event of the other epoll changes in libuv is done in the same turn") {
+  Loop loop;
+  OuterEpoll outer(loop);
+  const Fd outside = make_eventfd();
+  const Fd inside = make_eventfd();
+  std::string order;
+  Timer soon(loop, [&] { order += 't'; });
+  Poll poll(loop, inside.get(), [&](Poll::Ready) {
+    take(inside);
+    order += 'p';
+    if (order.find('t') != std::string::npos) loop.stop();
+  });
+  // A timer that is due, a descriptor that libuv has not told the kernel of, and one to stop by.
+  std::function<void()> on_outside = [&] {
+    take(outside);
+    order += 'o';
+    soon.arm_after(0ms);
+    poll.watch({.read = true});
+    signal(inside);
+  };
+  Timer again(loop, [&] { signal(inside); });
+  again.arm_after(30ms);
+  outer.add(outside.get(), &on_outside);
+  signal(outside);
+  loop.run();
+  CHECK(order.front() == 'o');
+  CHECK(order.find('t') != std::string::npos);
+  CHECK(order.find('p') != std::string::npos);
+}
+
+TEST_CASE("inside another epoll work for every turn does not sleep, and events come between") {
+  Loop loop;
+  OuterEpoll outer(loop);
+  const Fd outside = make_eventfd();
+  int turns = 0;
+  int events = 0;
+  EveryTurn work(loop, [&] {
+    ++turns;
+    if (events == 3) loop.stop();
+  });
+  std::function<void()> on_outside = [&] { ++events; };  // never taken: ready in every turn
+  outer.add(outside.get(), &on_outside);
+  signal(outside);
+  work.start();
+  loop.run();
+  work.stop();
+  CHECK(events >= 3);
+  CHECK(turns >= 3);
+  CHECK(turns <= events + 2);
+}
+
+}  // namespace
+}  // namespace vipward
