@@ -1,7 +1,8 @@
-// How many sessions this process can hold. Start-up.
+// How many threads relay, and how many sessions this process can hold. Start-up.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "config/config.h"
 
@@ -10,7 +11,14 @@ namespace vipward {
 // Descriptors that this process may have: what RLIMIT_NOFILE says.
 std::uint64_t descriptor_limit();
 
+// Cores that this process may run on (sched_getaffinity(2)): a container or a unit may have been given fewer
+// than there are.
+unsigned usable_cores();
+
+// `configured`: the key `workers`; absent: auto, a worker for each core, four at most.
+unsigned worker_count(std::optional<unsigned> configured, unsigned cores);
+
 // Sessions that fit, all services together, with a reserve for everything else.
-std::uint32_t session_capacity(const Config& config, std::uint64_t descriptor_limit);
+std::uint32_t session_capacity(const Config& config, unsigned workers, std::uint64_t descriptor_limit);
 
 }  // namespace vipward

@@ -73,27 +73,29 @@ void Generation::on(channel::Setup& setup) {
   if (!text) return fail({setup.config_name + ": " + std::generic_category().message(errno)});
   LoadResult loaded = parse_config(*text, setup.config_name);
   if (!loaded.config) return fail(std::move(loaded.errors));
-  const std::uint32_t capacity = session_capacity(*loaded.config, options_.descriptor_limit);
+  const unsigned workers = worker_count(loaded.config->workers, usable_cores());
+  const std::uint32_t capacity = session_capacity(*loaded.config, workers, options_.descriptor_limit);
   log_.emplace(log_options_to(loaded.config->log, options_.log_fd));
-  log_start(*loaded.config, setup.generation, capacity);
+  log_start(*loaded.config, {.generation = setup.generation, .capacity = capacity, .workers = workers});
   app_.emplace(loop_, *log_, std::move(*loaded.config), setup.departing,
-               ProxyApp::Options{.generation = setup.generation, .capacity = capacity}, *vitals_,
-               [this](channel::ToGuardian message) { guardian_.send(std::move(message)); });
+               ProxyApp::Options{.generation = setup.generation, .capacity = capacity, .workers = workers},
+               *vitals_, [this](channel::ToGuardian message) { guardian_.send(std::move(message)); });
 }
 
-void Generation::log_start(const Config& config, std::uint64_t generation, std::uint32_t capacity) {
-  log_->info("proxy starting", {{"generation", generation},
+void Generation::log_start(const Config& config, const ProxyApp::Options& options) {
+  log_->info("proxy starting", {{"generation", options.generation},
                                 {"version", version()},
                                 {"revision", revision()},
                                 {"config_hash", config.hash},
                                 {"descriptor_limit", options_.descriptor_limit},
-                                {"connections_limit", capacity}});
+                                {"connections_limit", options.capacity},
+                                {"workers", options.workers}});
   for (const ServiceConfig& service : config.services) {
-    if (service.max_connections <= capacity) continue;
+    if (service.max_connections <= options.capacity) continue;
     log_->warn("max_connections is more than the descriptor limit allows, beyond it clients wait",
                {{"service", service.name},
                 {"max_connections", service.max_connections},
-                {"descriptors_allow", capacity}});
+                {"descriptors_allow", options.capacity}});
   }
 }
 

@@ -42,7 +42,7 @@ class Generation {
   void on(channel::HandOver& message);
   void on_channel_lost(std::string_view why);
   void on_descriptors_lost(std::size_t kind);
-  void log_start(const Config& config, std::uint64_t generation, std::uint32_t capacity);
+  void log_start(const Config& config, const ProxyApp::Options& options);
   void fail(std::vector<std::string> problems);
   bool prepare(ProxyApp::BadFiles bad_files);
   void refuse(std::string_view message);

@@ -112,7 +112,7 @@ std::vector<std::string> ProxyApp::prepare(BadFiles bad_files) {
     }
   }
   if (!problems.empty()) return problems;
-  workers_.start(std::clamp<std::size_t>(config_.workers.value_or(1), 1, channel::kVitalsSlots - 1));
+  workers_.start(options_.workers);
   is_prepared_ = true;
   // What was known before there were workers.
   for (std::size_t i = 0; i < services_.services.size(); ++i) {

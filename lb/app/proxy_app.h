@@ -36,6 +36,7 @@ class ProxyApp {
   struct Options {
     std::uint64_t generation = 1;
     std::uint32_t capacity = 0;  // sessions the descriptor limit allows, all services together
+    unsigned workers = 1;
   };
   using Tell = std::function<void(channel::ToGuardian)>;
   // `loop`, `log` and `vitals` outlive it. `tell`: what the guardian is to hear.
