@@ -1,6 +1,6 @@
 // The practical floor of a relay: edge-triggered epoll, recv and send, one thread, and nothing that a load
 // balancer needs: no checks, no limits, no time, no log, no handover, no order in which turns are taken. What
-// vipward costs beside it is what its features cost. Only for perf/run.
+// vipward costs beside it is what its features cost. Only for perf/run and perf/instructions.
 //   perf_floor PORT BACKEND_PORT...   on 127.0.0.1
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -55,13 +55,6 @@ std::chrono::nanoseconds cpu_time_of(pid_t pid) {
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
-bool is_served(const SocketAddress& address) {
-  const Fd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_storage storage{};
-  const socklen_t size = address.to_sockaddr(storage);
-  return connect(client.get(), reinterpret_cast<const sockaddr*>(&storage), size) == 0;
-}
-
 // What all have: a folder, a port, a process that stays.
 class Started : public Contender {
  public:
@@ -188,6 +181,13 @@ class Floor : public Started {
 };
 
 }  // namespace
+
+bool is_served(const SocketAddress& address) {
+  const Fd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_storage storage{};
+  const socklen_t size = address.to_sockaddr(storage);
+  return connect(client.get(), reinterpret_cast<const sockaddr*>(&storage), size) == 0;
+}
 
 std::chrono::nanoseconds Contender::cpu_time() const {
   std::chrono::nanoseconds sum{};

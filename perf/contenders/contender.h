@@ -49,4 +49,7 @@ class Contender {
 std::unique_ptr<Contender> make_contender(const std::string& name, const std::vector<SocketAddress>& backends,
                                           const ContenderSettings& settings = {});
 
+// Whether somebody accepts there.
+bool is_served(const SocketAddress& address);
+
 }  // namespace vipward::perf

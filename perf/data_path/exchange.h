@@ -63,6 +63,8 @@ class ExchangeClients {
   };
   // As fast as it goes: each busy one asks again when it has its answer.
   Tally run(std::chrono::milliseconds time);
+  // So many, one after the other, on the first connection.
+  void exchange(unsigned count);
   // So many a second, whatever becomes of them: an exchange takes from when it should have begun (what waits
   // for a connection that is not free waits on).
   Tally run_paced(std::chrono::milliseconds time, double per_second);

@@ -52,6 +52,12 @@ void say(int fd, char first) {
     fail("send");
 }
 
+// What is read without epoll must not wait for ever.
+void limit_waiting(int fd) {
+  const timeval limit{.tv_sec = kPatience.count(), .tv_usec = 0};
+  if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) != 0) fail("SO_RCVTIMEO");
+}
+
 // To the microsecond: epoll_wait(2) knows milliseconds, and sleeps for longer by the timer slack.
 int wait_until(const Fd& epoll, std::span<epoll_event> events,
                std::chrono::steady_clock::time_point deadline) {
@@ -76,6 +82,7 @@ ExchangeClients::ExchangeClients(const Options& options) : options_(options), ep
   for (unsigned i = 0; i < options.connections; ++i) {
     Connection& connection = connections_.emplace_back();
     connect(connection);
+    limit_waiting(connection.socket.get());
     ask(connection);
     while (!hear(connection)) continue;
   }
@@ -149,6 +156,14 @@ ExchangeClients::Tally ExchangeClients::run(std::chrono::milliseconds time) {
   tally.time = last - start;
   finish(options_.busy);
   return tally;
+}
+
+void ExchangeClients::exchange(unsigned count) {
+  Connection& first = connections_.front();
+  for (unsigned i = 0; i < count; ++i) {
+    ask(first);
+    while (!hear(first)) continue;
+  }
 }
 
 ExchangeClients::Tally ExchangeClients::run_paced(std::chrono::milliseconds time, double per_second) {

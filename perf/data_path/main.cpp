@@ -33,9 +33,6 @@ struct Options {
   }
 };
 
-// What takes seconds of setting up, and hardly varies.
-constexpr unsigned kIdleRounds = 3;
-
 void add(std::vector<Series>& all, const Work& work, const std::string& contender,
          const std::vector<double>& values) {
   for (std::size_t i = 0; i < work.figures.size(); ++i) {
@@ -46,6 +43,15 @@ void add(std::vector<Series>& all, const Work& work, const std::string& contende
   }
 }
 
+std::vector<std::string> common_of(const std::vector<std::string>& wanted,
+                                   const std::vector<std::string>& able) {
+  std::vector<std::string> both;
+  std::ranges::copy_if(wanted, std::back_inserter(both), [&](const std::string& contender) {
+    return std::ranges::find(able, contender) != able.end();
+  });
+  return both;
+}
+
 std::vector<Series> measure(const Options& options) {
   const Effort effort{.time = std::chrono::milliseconds(static_cast<long>(options.seconds * 1000)),
                       .idle_sessions = options.idle_sessions};
@@ -53,12 +59,13 @@ std::vector<Series> measure(const Options& options) {
   std::vector<Series> all;
   for (const Work& work : all_works(effort)) {
     if (!options.wants(work)) continue;
-    const unsigned rounds = work.key == "idle" ? std::min(kIdleRounds, options.rounds) : options.rounds;
+    const auto contenders = common_of(options.contenders, work.contenders);
+    const unsigned rounds = std::min(work.rounds, options.rounds);
     for (unsigned round = 0; round < rounds; ++round) {
       std::cerr << work.key << ", round " << round + 1 << " of " << rounds << ":";
-      for (std::size_t i = 0; i < options.contenders.size(); ++i) {
+      for (std::size_t i = 0; i < contenders.size(); ++i) {
         // Each begins once in a while: who comes first finds the machine another one than who comes last.
-        const std::string& contender = options.contenders[(i + round) % options.contenders.size()];
+        const std::string& contender = contenders[(i + round) % contenders.size()];
         const auto values = work.measure(rig, contender);
         add(all, work, contender, values);
         std::cerr << " " << contender << " " << number(values.front(), 2);
@@ -108,8 +115,8 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 9000))
       ->capture_default_str();
   app.add_option("--work", options.works, "only this one; may be repeated")
-      ->check(CLI::IsMember(
-          {"requests-32", "requests-1000", "connections", "streams-1", "streams-8", "latency", "idle"}));
+      ->check(CLI::IsMember({"requests-32", "requests-1000", "connections", "streams-1", "streams-8",
+                             "latency", "idle", "instructions"}));
   app.add_option("--contender", options.contenders, "only this one; may be repeated")
       ->check(CLI::IsMember(kAll));
   app.add_option("--output", options.output, "folder for the results; a whole run has one in perf/results");

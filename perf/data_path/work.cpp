@@ -5,6 +5,7 @@
 #include <memory>
 #include <stdexcept>
 
+#include "perf/callgrind/instructions.h"
 #include "perf/ratios.h"
 
 namespace vipward::perf {
@@ -17,6 +18,8 @@ using std::chrono::nanoseconds;
 constexpr milliseconds kWarmUp{200};
 constexpr double kGiB = 1024.0 * 1024 * 1024;
 constexpr unsigned kPacedConnections = 32;
+// Of what is set up anew each time.
+constexpr unsigned kSlowRounds = 3;
 
 double micros(nanoseconds time) {
   return std::chrono::duration<double, std::micro>(time).count();
@@ -159,7 +162,18 @@ std::vector<Work> all_works(const Effort& effort) {
   works.push_back(
       {"idle",
        {{.key = "idle-memory", .title = "memory per idle session", .unit = "KiB", .limit = 0.6}},
-       [=](Rig& rig, const std::string& contender) { return measure_idle(rig, contender, effort); }});
+       [=](Rig& rig, const std::string& contender) { return measure_idle(rig, contender, effort); },
+       kSlowRounds});
+  works.push_back({"instructions",
+                   {{.key = "instructions",
+                     .title = "work in user space per keep-alive request",
+                     .unit = "instructions"}},
+                   [](Rig&, const std::string& contender) -> std::vector<double> {
+                     return {instructions_per_exchange(contender == "floor" ? CountedRelay::Floor
+                                                                            : CountedRelay::Worker)};
+                   },
+                   kSlowRounds,
+                   {"floor", "vipward"}});
   return works;
 }
 

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,6 +35,9 @@ struct Work {
   std::vector<Figure> figures;
   // One value per figure; of kDirect those that are of no relay alone count.
   std::function<std::vector<double>(Rig&, const std::string& contender)> measure;
+  // At most: of what takes seconds of setting up, and hardly varies.
+  unsigned rounds = std::numeric_limits<unsigned>::max();
+  std::vector<std::string> contenders = kAll;  // that have their turn
 };
 
 // In the order in which they build on each other: the rate of the paced one is half of what the best peer did
