@@ -153,7 +153,7 @@ class Nginx : public Started {
         ";\n"
         "worker_rlimit_nofile 20000;\ndaemon off;\npid " +
         folder_.file("nginx.pid") +
-        ";\nerror_log stderr warn;\nevents { worker_connections 15000; }\n"
+        ";\nerror_log stderr warn;\nevents { worker_connections 19500; }\n"
         "stream {\n  upstream masters {\n    least_conn;\n";
     for (const SocketAddress& backend : backends) text += "    server " + backend.to_string() + ";\n";
     text += "  }\n  server {\n    listen " + address_.to_string() +

@@ -6,7 +6,9 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "lb/net/address.h"
@@ -27,6 +29,8 @@ class ExchangeBackend {
   ExchangeBackend& operator=(const ExchangeBackend&) = delete;
 
   const SocketAddress& address() const { return address_; }
+  // That it has now.
+  std::size_t connections() const { return connection_count_; }
 
  private:
   struct Connection;
@@ -38,6 +42,8 @@ class ExchangeBackend {
   Fd listener_;
   SocketAddress address_;
   std::atomic<bool> stopping_{false};
+  std::atomic<std::size_t> connection_count_{0};
+  std::unordered_map<const Connection*, std::unique_ptr<Connection>> connections_;  // the thread's
   std::thread thread_;
 };
 

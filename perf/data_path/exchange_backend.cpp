@@ -3,8 +3,6 @@
 
 #include <array>
 #include <cerrno>
-#include <memory>
-#include <unordered_map>
 
 #include "lb/net/socket.h"
 #include "perf/data_path/exchange.h"
@@ -55,7 +53,8 @@ void ExchangeBackend::run() {
         // Closing does not take it out while a child of this process, not yet executed, has it too
         // (epoll(7)).
         epoll_ctl(epoll.get(), EPOLL_CTL_DEL, connection->socket.get(), nullptr);
-        delete connection;
+        connections_.erase(connection);
+        connection_count_ = connections_.size();
       }
     }
   }
@@ -67,7 +66,9 @@ void ExchangeBackend::accept_some(int epoll) {
     auto connection = std::make_unique<Connection>();
     connection->socket = std::move(socket);
     epoll_event event{.events = EPOLLIN, .data = {.ptr = connection.get()}};
-    if (epoll_ctl(epoll, EPOLL_CTL_ADD, connection->socket.get(), &event) == 0) connection.release();
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, connection->socket.get(), &event) != 0) continue;
+    connections_.emplace(connection.get(), std::move(connection));
+    connection_count_ = connections_.size();
   }
 }
 

@@ -21,11 +21,12 @@ struct Options {
   unsigned rounds = 15;
   double seconds = 3;
   unsigned idle_sessions = 5000;
+  unsigned reconnecting = 8000;
   std::string output{};
   bool unjudged = false;
 
   bool is_whole() const {
-    return works.empty() && rounds >= 15 && seconds >= 3 && idle_sessions >= 5000 &&
+    return works.empty() && rounds >= 15 && seconds >= 3 && idle_sessions >= 5000 && reconnecting >= 8000 &&
            contenders.size() == kAll.size();
   }
   bool wants(const Work& work) const {
@@ -54,7 +55,8 @@ std::vector<std::string> common_of(const std::vector<std::string>& wanted,
 
 std::vector<Series> measure(const Options& options) {
   const Effort effort{.time = std::chrono::milliseconds(static_cast<long>(options.seconds * 1000)),
-                      .idle_sessions = options.idle_sessions};
+                      .idle_sessions = options.idle_sessions,
+                      .reconnecting = options.reconnecting};
   Rig rig(options.contenders);
   std::vector<Series> all;
   for (const Work& work : all_works(effort)) {
@@ -114,9 +116,12 @@ int main(int argc, char** argv) {
   app.add_option("--idle-sessions", options.idle_sessions, "whose memory is measured")
       ->check(CLI::Range(1, 9000))
       ->capture_default_str();
+  app.add_option("--reconnecting", options.reconnecting, "clients that reconnect at once")
+      ->check(CLI::Range(1, 9000))
+      ->capture_default_str();
   app.add_option("--work", options.works, "only this one; may be repeated")
       ->check(CLI::IsMember({"requests-32", "requests-1000", "connections", "streams-1", "streams-8",
-                             "latency", "idle", "instructions"}));
+                             "latency", "idle", "reconnect", "instructions"}));
   app.add_option("--contender", options.contenders, "only this one; may be repeated")
       ->check(CLI::IsMember(kAll));
   app.add_option("--output", options.output, "folder for the results; a whole run has one in perf/results");

@@ -13,7 +13,7 @@ constexpr const char* kVipward = "vipward";
 
 // As many digits as say something.
 std::string short_number(double value) {
-  return number(value, value < 10 ? 2 : value < 100 ? 1 : 0);
+  return number(value, value == 0 ? 0 : value < 10 ? 2 : value < 100 ? 1 : 0);
 }
 
 bool counts(const Figure& figure, const std::string& contender) {
@@ -75,7 +75,7 @@ Verdict verdict_of(const Series& series) {
   Verdict verdict;
   const Figure& figure = series.figure;
   if (!series.samples.contains(kVipward)) return verdict;
-  verdict.best_peer = best_peer_of(series);
+  if (!figure.is_count) verdict.best_peer = best_peer_of(series);
   if (!verdict.best_peer.empty()) {
     const std::vector<double> ratios = ratios_of(series, verdict.best_peer);
     verdict.ratio = spread_of(ratios).median;
@@ -83,7 +83,8 @@ Verdict verdict_of(const Series& series) {
   }
   if (figure.limit) {
     verdict.is_judged = true;
-    verdict.is_met = spread_of(series.samples.at(kVipward)).median <= *figure.limit;
+    const Spread spread = spread_of(series.samples.at(kVipward));
+    verdict.is_met = (figure.is_count ? spread.most : spread.median) <= *figure.limit;
   } else if (figure.bar && !verdict.best_peer.empty()) {
     verdict.is_judged = true;
     verdict.is_met = figure.more_is_better ? verdict.ratio >= *figure.bar : verdict.ratio <= *figure.bar;

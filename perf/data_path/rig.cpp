@@ -1,6 +1,15 @@
 #include "perf/data_path/rig.h"
 
+#include <stdexcept>
+
+#include "tests/support/wait.h"
+
 namespace vipward::perf {
+namespace {
+
+constexpr std::chrono::seconds kQuietLimit{30};
+
+}  // namespace
 
 Rig::Rig(const std::vector<std::string>& contenders) {
   for (const std::string& name : contenders) {
@@ -14,6 +23,12 @@ const SocketAddress& Rig::target(const std::string& contender) const {
 
 std::chrono::nanoseconds Rig::cpu_time(const std::string& contender) const {
   return contender == kDirect ? std::chrono::nanoseconds{} : contenders_.at(contender)->cpu_time();
+}
+
+void Rig::wait_until_quiet() const {
+  const auto is_quiet = [this] { return first_.connections() + second_.connections() == 0; };
+  if (!test::wait_until(is_quiet, kQuietLimit))
+    throw std::runtime_error("sessions do not end with their clients");
 }
 
 std::unique_ptr<Contender> Rig::fresh(const std::string& contender) const {

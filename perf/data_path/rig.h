@@ -28,6 +28,9 @@ class Rig {
   const SocketAddress& target(const std::string& contender) const;
   // That it has had so far; zero of kDirect.
   std::chrono::nanoseconds cpu_time(const std::string& contender) const;
+  // Until the backends have no connection, which is when no contender has a session. Throws if that does not
+  // come about.
+  void wait_until_quiet() const;
   // One more of it.
   std::unique_ptr<Contender> fresh(const std::string& contender) const;
 

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "perf/callgrind/instructions.h"
+#include "perf/data_path/session_works.h"
 #include "perf/ratios.h"
 
 namespace vipward::perf {
@@ -18,8 +19,6 @@ using std::chrono::nanoseconds;
 constexpr milliseconds kWarmUp{200};
 constexpr double kGiB = 1024.0 * 1024 * 1024;
 constexpr unsigned kPacedConnections = 32;
-// Of what is set up anew each time.
-constexpr unsigned kSlowRounds = 3;
 
 double micros(nanoseconds time) {
   return std::chrono::duration<double, std::micro>(time).count();
@@ -81,17 +80,6 @@ std::vector<double> measure_latency(Rig& rig, const std::string& contender, cons
   clients.run_paced(kWarmUp, rate);
   auto tally = clients.run_paced(effort.time, rate);
   return {percentile(tally.latencies_us, 0.5), percentile(tally.latencies_us, 0.99)};
-}
-
-// Of one that has just been started: what is there with so many sessions, and was not before them.
-std::vector<double> measure_idle(Rig& rig, const std::string& contender, const Effort& effort) {
-  if (contender == kDirect) return {0};
-  const auto fresh = rig.fresh(contender);
-  { const IdleClients first(fresh->address(), 1); }  // it is up, and has made what it makes once
-  const std::uint64_t before = fresh->footprint().memory_kib;
-  const IdleClients clients(fresh->address(), effort.idle_sessions);
-  const std::uint64_t after = fresh->footprint().memory_kib;
-  return {(static_cast<double>(after) - static_cast<double>(before)) / effort.idle_sessions};
 }
 
 Figure cpu(std::string key, std::string title, std::string unit, double bar) {
@@ -159,11 +147,7 @@ std::vector<Work> all_works(const Effort& effort) {
                    [=](Rig& rig, const std::string& contender) {
                      return measure_latency(rig, contender, effort, half_of_best_peer(*rates));
                    }});
-  works.push_back(
-      {"idle",
-       {{.key = "idle-memory", .title = "memory per idle session", .unit = "KiB", .limit = 0.6}},
-       [=](Rig& rig, const std::string& contender) { return measure_idle(rig, contender, effort); },
-       kSlowRounds});
+  std::ranges::move(session_works(effort), std::back_inserter(works));
   works.push_back({"instructions",
                    {{.key = "instructions",
                      .title = "work in user space per keep-alive request",

@@ -21,6 +21,7 @@ struct Figure {
   std::optional<double> limit{};  // of vipward's own median, in `unit`
   bool more_is_better = false;
   bool is_of_relay = true;       // kDirect has none
+  bool is_count = false;         // often 0: it has no ratio, and its limit is of the worst round
   bool is_above_direct = false;  // the ratio is of what comes on top of kDirect's in the same round
 };
 
@@ -28,14 +29,17 @@ struct Figure {
 struct Effort {
   std::chrono::milliseconds time{3000};  // of one contender in one round
   unsigned idle_sessions = 5000;
+  unsigned reconnecting = 8000;
 };
+
+// At most: of what takes seconds of setting up, and hardly varies.
+inline constexpr unsigned kSlowRounds = 3;
 
 struct Work {
   std::string key;
   std::vector<Figure> figures;
   // One value per figure; of kDirect those that are of no relay alone count.
   std::function<std::vector<double>(Rig&, const std::string& contender)> measure;
-  // At most: of what takes seconds of setting up, and hardly varies.
   unsigned rounds = std::numeric_limits<unsigned>::max();
   std::vector<std::string> contenders = kAll;  // that have their turn
 };

@@ -1,0 +1,80 @@
+#include "perf/data_path/session_works.h"
+
+#include <stdexcept>
+
+#include "perf/data_path/reconnecting_clients.h"
+#include "perf/figures.h"
+#include "perf/netstat.h"
+#include "tests/support/temp_dir.h"
+
+namespace vipward::perf {
+namespace {
+
+// Of those that take the part of a peer here; splicing has nothing to do with sessions.
+const std::vector<std::string> kBalancers{"vipward", "haproxy", "nginx"};
+
+// Connections that the kernel has dropped because a listener's queue was full, among other reasons; each that
+// it counts in ListenOverflows is in it too (net/ipv4/tcp_input.c, tcp_conn_request).
+std::uint64_t listen_drops() {
+  const auto drops = netstat_counter(test::read_file("/proc/net/netstat"), "TcpExt", "ListenDrops");
+  if (!drops) throw std::runtime_error("/proc/net/netstat does not count ListenDrops");
+  return *drops;
+}
+
+// Of one that has just been started: what is there with so many sessions, and was not before them.
+std::vector<double> measure_memory(Rig& rig, const std::string& contender, const Effort& effort) {
+  if (contender == kDirect) return {0};
+  const auto fresh = rig.fresh(contender);
+  { const IdleClients first(fresh->address(), 1); }  // it is up, and has made what it makes once
+  const std::uint64_t before = fresh->footprint().memory_kib;
+  const IdleClients clients(fresh->address(), effort.idle_sessions);
+  const std::uint64_t after = fresh->footprint().memory_kib;
+  return {(static_cast<double>(after) - static_cast<double>(before)) / effort.idle_sessions};
+}
+
+std::vector<double> measure_reconnect(Rig& rig, const std::string& contender, const Effort& effort) {
+  rig.wait_until_quiet();
+  ReconnectingClients::Outcome outcome;
+  const std::uint64_t before = listen_drops();
+  {
+    ReconnectingClients clients(rig.target(contender), effort.reconnecting);
+    outcome = clients.reconnect();
+  }
+  const std::uint64_t drops = listen_drops() - before;
+  rig.wait_until_quiet();
+  return {in_ms(outcome.time), static_cast<double>(drops), static_cast<double>(outcome.turned_away)};
+}
+
+Work reconnect(const Effort& effort) {
+  const std::string who = std::to_string(effort.reconnecting) + " clients reconnect at once";
+  return {.key = "reconnect",
+          .figures =
+              {{.key = "reconnect-time", .title = who + ", until all are served", .unit = "ms", .bar = 1.10},
+               {.key = "reconnect-drops",
+                .title = "of them found a listen queue full",
+                .unit = "times",
+                .limit = 0,
+                .is_count = true},
+               {.key = "reconnect-turned-away",
+                .title = "of them lost that connection before the answer",
+                .unit = "times",
+                .limit = 0,
+                .is_count = true}},
+          .measure = [=](Rig& rig,
+                         const std::string& contender) { return measure_reconnect(rig, contender, effort); },
+          .contenders = kBalancers};
+}
+
+}  // namespace
+
+std::vector<Work> session_works(const Effort& effort) {
+  return {
+      {.key = "idle",
+       .figures = {{.key = "idle-memory", .title = "memory per idle session", .unit = "KiB", .limit = 0.6}},
+       .measure = [=](Rig& rig,
+                      const std::string& contender) { return measure_memory(rig, contender, effort); },
+       .rounds = kSlowRounds},
+      reconnect(effort)};
+}
+
+}  // namespace vipward::perf
