@@ -26,6 +26,7 @@ struct End {
   int fd;
   char* unsent;  // read here, and not yet taken by the other one
   size_t unsent_bytes;
+  int may_end;  // epoll has told of what comes after the bytes: a short read is not the last one
   int has_ended;
   int is_done;  // its end was passed on
 };
@@ -100,6 +101,7 @@ static int pump(struct End* source) {
     if (sent < 0 && errno != EAGAIN && errno != ENOTCONN) return 0;
     const size_t taken = sent < 0 ? 0 : (size_t)sent;
     if (taken < (size_t)got && !keep(source, buffer + taken, (size_t)got - taken)) return 0;
+    if ((size_t)got < sizeof buffer && !source->may_end) return 1;
   }
   if (source->has_ended && source->unsent_bytes == 0) {
     if (shutdown(other(source)->fd, SHUT_WR) != 0) return 0;
@@ -108,10 +110,11 @@ static int pump(struct End* source) {
   return 1;
 }
 
-static void on_event(struct End* end) {
+static void on_event(struct End* end, uint32_t events) {
   struct Session* session = end->session;
   if (end->fd < 0) return;
-  const int good = pump(end) && pump(other(end));
+  if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) end->may_end = 1;
+  const int good = pump(end) && (other(end)->unsent_bytes == 0 || pump(other(end)));
   if (!good || (session->ends[0].is_done && session->ends[1].is_done)) finish(session);
 }
 
@@ -163,7 +166,7 @@ static void serve(int listener, char** backends, int count) {
       if (events[i].data.ptr == NULL)
         accept_all(listener, backends, count);
       else
-        on_event(events[i].data.ptr);
+        on_event(events[i].data.ptr, events[i].events);
     }
     while (dead != NULL) {
       struct Session* next = dead->next_dead;
