@@ -8,7 +8,6 @@
 #include "config/listen_addresses.h"
 #include "lb/channel/messages.h"
 #include "lb/channel/vitals.h"
-#include "lb/proxy/pipe_pool.h"
 
 namespace vipward {
 namespace {
@@ -35,9 +34,9 @@ unsigned worker_count(std::optional<unsigned> configured, unsigned cores) {
 }
 
 // A session takes two descriptors. The reserve is for everything else: checks, admin connections, files, the
-// loops and their pipes; each listener has a socket ready for its next client's backend side.
+// loops, a pipe for each worker; each listener has a socket ready for its next client's backend side.
 std::uint32_t session_capacity(const Config& config, unsigned workers, std::uint64_t descriptor_limit) {
-  std::uint64_t reserve = 128 + 64 * (config.admin.listen.size() + 1) + 2 * PipePool::kMost * workers;
+  std::uint64_t reserve = 128 + 64 * (config.admin.listen.size() + 1) + 2 * workers;
   for (const ServiceConfig& service : config.services) {
     reserve += 2 * channel::kListenersPerAddress * listen_addresses(service, config.vip).size() +
                2 * service.backends.size();

@@ -1,15 +1,16 @@
 #include "lb/proxy/pipe.h"
 
 #include <fcntl.h>
+#include <linux/sock_diag.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 #include <utility>
-
-#include "lb/proxy/pipe_pool.h"
 
 namespace vipward {
 namespace {
@@ -18,13 +19,8 @@ namespace {
 // the last one it is cheaper to copy.
 constexpr std::array kRooms{static_cast<int>(Pipe::kMostBytes), 256 * 1024, 64 * 1024};
 
-// 0: it has less than the least of them.
-std::size_t make_room(int pipe) {
-  for (const int room : kRooms) {
-    if (fcntl(pipe, F_SETPIPE_SZ, room) >= room) return static_cast<std::size_t>(room);
-  }
-  return 0;
-}
+// What is moved to a sink that has no room, as only its EAGAIN makes epoll tell of room again.
+constexpr std::size_t kLeastBytes = 16 * 1024;
 
 // splice(2) without waiting, whatever the pipe says. Negative: -errno.
 ssize_t splice_some(int from, int to, std::size_t most_bytes) {
@@ -35,50 +31,75 @@ ssize_t splice_some(int from, int to, std::size_t most_bytes) {
   }
 }
 
+// About what can be sent before the socket says EAGAIN (sk_stream_memory_free() in include/net/sock.h).
+std::size_t room_of(int sink) {
+  std::array<std::uint32_t, SK_MEMINFO_VARS> memory{};
+  socklen_t size = sizeof memory;
+  if (getsockopt(sink, SOL_SOCKET, SO_MEMINFO, memory.data(), &size) != 0) return kLeastBytes;
+  const std::uint32_t room = memory[SK_MEMINFO_SNDBUF];
+  const std::uint32_t used = memory[SK_MEMINFO_WMEM_QUEUED];
+  return std::max<std::size_t>(room > used ? room - used : 0, kLeastBytes);
+}
+
 }  // namespace
 
-std::unique_ptr<Pipe> Pipe::make(PipePool& pool) {
+Pipe::Pipe(Counter& spliced_bytes, std::function<void(int error)> on_refused)
+    : spliced_bytes_(spliced_bytes), on_refused_(std::move(on_refused)) {}
+
+Pipe::Move Pipe::move(int source, int sink, std::size_t most_bytes, std::vector<std::byte>& unsent) {
+  if (!open()) return {.received = -EAGAIN};
+  const std::size_t wanted = std::min({most_bytes, room_, room_of(sink)});
+  Move move{.received = splice_some(source, write_end_.get(), wanted)};
+  if (move.received <= 0) return move;
+  const auto received = static_cast<std::size_t>(move.received);
+  while (move.sent < received && move.sink_error == 0) {
+    const ssize_t sent = splice_some(read_end_.get(), sink, received - move.sent);
+    if (sent > 0) move.sent += static_cast<std::size_t>(sent);
+    if (sent < 0) move.sink_error = static_cast<int>(-sent);
+  }
+  spliced_bytes_.add(move.sent);
+  if (move.sink_error == EAGAIN) read_out(received - move.sent, unsent);
+  // What nobody will take must not be found by the next one.
+  if (move.sink_error != 0 && move.sink_error != EAGAIN) close();
+  return move;
+}
+
+bool Pipe::open() {
+  if (read_end_) return true;
   std::array<int, 2> ends{};
-  if (pipe2(ends.data(), O_NONBLOCK | O_CLOEXEC) != 0) return nullptr;
-  Fd read_end(ends[0]);
-  Fd write_end(ends[1]);
-  const std::size_t room = make_room(write_end.get());
-  if (room == 0) {
-    errno = ENOBUFS;
-    return nullptr;
+  int error = 0;
+  if (pipe2(ends.data(), O_NONBLOCK | O_CLOEXEC) == 0) {
+    read_end_.reset(ends[0]);
+    write_end_.reset(ends[1]);
+    const auto fits = [this](int room) { return fcntl(write_end_.get(), F_SETPIPE_SZ, room) >= room; };
+    const auto* const room = std::ranges::find_if(kRooms, fits);
+    if (room != kRooms.end()) {
+      room_ = static_cast<std::size_t>(*room);
+      return true;
+    }
+    close();
+    error = ENOBUFS;
+  } else {
+    error = errno;
   }
-  return std::unique_ptr<Pipe>(new Pipe(pool, std::move(read_end), std::move(write_end), room));
+  if (!std::exchange(was_refused_, true)) on_refused_(error);
+  return false;
 }
 
-Pipe::Pipe(PipePool& pool, Fd read_end, Fd write_end, std::size_t room)
-    : pool_(pool), read_end_(std::move(read_end)), write_end_(std::move(write_end)), room_(room) {}
-
-ssize_t Pipe::fill(int source, std::size_t most_bytes) {
-  const ssize_t filled = splice_some(source, write_end_.get(), std::min(most_bytes, room_));
-  if (filled > 0) bytes_ += static_cast<std::size_t>(filled);
-  return filled;
+void Pipe::close() {
+  read_end_.reset();
+  write_end_.reset();
+  room_ = 0;
 }
 
-ssize_t Pipe::pour(int sink) {
-  const ssize_t poured = splice_some(read_end_.get(), sink, bytes_);
-  if (poured > 0) {
-    bytes_ -= static_cast<std::size_t>(poured);
-    pool_.count(static_cast<std::size_t>(poured));
-  }
-  return poured;
-}
-
-std::vector<std::byte> Pipe::read_out() {
-  std::vector<std::byte> all(bytes_);
-  std::size_t have = 0;
-  while (have < all.size()) {
-    const ssize_t got = read(read_end_.get(), all.data() + have, all.size() - have);
+void Pipe::read_out(std::size_t bytes, std::vector<std::byte>& into) {
+  into.resize(bytes);
+  for (std::size_t have = 0; have < bytes;) {
+    const ssize_t got = read(read_end_.get(), into.data() + have, bytes - have);
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) std::abort();  // it holds them, and nobody else reads
+    if (got <= 0) std::abort();  // they are there, and nobody else reads
     have += static_cast<std::size_t>(got);
   }
-  bytes_ = 0;
-  return all;
 }
 
 }  // namespace vipward

@@ -1,52 +1,57 @@
-// A kernel pipe between two sockets: splice(2) moves what has arrived into it, and out of it into the other
-// one, without copying a byte to this process. Owner: a PipePool, lent to a Relay while there are bytes in
-// it; worker thread.
+// A kernel pipe between two sockets: splice(2) moves what has arrived into it, and out of it to the other
+// one, without copying a byte to this process. One per worker, for all its relays: it is empty between two
+// calls. Owner: a worker; its thread.
 #pragma once
 
 #include <sys/types.h>
 
 #include <cstddef>
-#include <memory>
+#include <functional>
 #include <vector>
 
 #include "lb/net/fd.h"
+#include "lb/stats/counter.h"
 
 namespace vipward {
 
-class PipePool;
-
 class Pipe {
  public:
-  // What one takes at most, if the kernel gives it the room: also what may be on its way at a handover.
+  // What one move takes at most, if the kernel gives the pipe that room.
   static constexpr std::size_t kMostBytes = std::size_t{1024} * 1024;
 
-  // Empty leaves errno: no descriptors, or (ENOBUFS) so many pages of this user's are in pipes already that
-  // the kernel gives no room worth the while (pipe(7), /proc/sys/fs/pipe-user-pages-soft).
-  static std::unique_ptr<Pipe> make(PipePool& pool);
+  // It is opened when it is first needed. `spliced_bytes` counts what went through it to a sink. `on_refused`
+  // once, when it cannot be opened: no descriptors, or (ENOBUFS) so many pages of this user's are in pipes
+  // already that the kernel gives no room worth the while (pipe(7), /proc/sys/fs/pipe-user-pages-soft). It is
+  // tried again each time.
+  Pipe(Counter& spliced_bytes, std::function<void(int error)> on_refused);
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
 
-  // From a non-blocking stream socket, at most `most_bytes`. Only while it is empty: a full pipe says EAGAIN
-  // as an empty socket does. Returns bytes; 0: the stream has ended; negative: -errno, and an error of the
-  // socket is taken with it (SO_ERROR). -EAGAIN also stands for an urgent byte at the front, which only
-  // recv(2) gets past.
-  ssize_t fill(int source, std::size_t most_bytes);
-  // To a non-blocking socket, as much as that takes of what is in it. SIGPIPE must be ignored. Returns bytes,
-  // or -errno.
-  ssize_t pour(int sink);
-  // To the process. Empty afterwards.
-  std::vector<std::byte> read_out();
+  struct Move {
+    // Taken from the source. 0: the stream has ended. Negative: -errno, and an error of the socket is taken
+    // with it (SO_ERROR). -EAGAIN: nothing was moved, and whether there is something recv(2) has to tell:
+    // there is no pipe, or an urgent byte stands at the front, which splice(2) does not get past.
+    ssize_t received = 0;
+    std::size_t sent = 0;  // of them, to the sink
+    int sink_error = 0;    // EAGAIN: the rest is in `unsent`; any other: it is lost
+  };
+  // From one non-blocking TCP socket to another, at most `most_bytes` and about what the sink has room for,
+  // so that little is left over. SIGPIPE must be ignored.
+  Move move(int source, int sink, std::size_t most_bytes, std::vector<std::byte>& unsent);
 
-  bool is_empty() const { return bytes_ == 0; }
-  std::size_t room() const { return room_; }  // bytes
-  PipePool& pool() const { return pool_; }
+  std::size_t room() const { return room_; }  // bytes; 0 while it is not open
 
  private:
-  Pipe(PipePool& pool, Fd read_end, Fd write_end, std::size_t room);
+  bool open();
+  void close();
+  void read_out(std::size_t bytes, std::vector<std::byte>& into);
 
-  PipePool& pool_;
+  Counter& spliced_bytes_;
+  std::function<void(int)> on_refused_;
+  bool was_refused_ = false;
   Fd read_end_;
   Fd write_end_;
-  std::size_t room_;
-  std::size_t bytes_ = 0;
+  std::size_t room_ = 0;
 };
 
 }  // namespace vipward

@@ -37,9 +37,12 @@ Relay::Status Relay::advance(int source, int sink, const Means& means, Budget bu
   if (!flush(sink)) return status_;
   while (!source_ended_) {
     if (budget.copied_bytes == 0 || budget.spliced_bytes == 0) return status_ = Status::BudgetUsed;
-    ssize_t received = splice_from(source, means.pipes, budget.spliced_bytes);
-    const bool is_spliced = received != -EAGAIN;
-    if (!is_spliced) received = receive_some(source, means.buffer);
+    Pipe::Move move{.received = -EAGAIN};
+    // No less than what counts as large, or the end of a budget would look like the end of the bulk.
+    if (is_in_bulk())
+      move = means.pipe.move(source, sink, std::max(budget.spliced_bytes, kLargeBytes), unsent_);
+    const bool is_spliced = move.received != -EAGAIN;
+    const ssize_t received = is_spliced ? move.received : receive_some(source, means.buffer);
     if (received == -EAGAIN) return status_ = Status::AwaitsSource;
     if (received < 0) return fail(Status::SourceFailed, static_cast<int>(-received));
     if (received == 0) {
@@ -50,7 +53,7 @@ Relay::Status Relay::advance(int source, int sink, const Means& means, Budget bu
     large_reads_ = size < kLargeBytes ? 0 : std::min<std::uint8_t>(large_reads_ + 1, kBulkReads);
     std::size_t& left = is_spliced ? budget.spliced_bytes : budget.copied_bytes;
     left -= std::min(left, size);
-    if (is_spliced ? !flush_pipe(sink) : !pass_on(sink, means.buffer.first(size))) return status_;
+    if (is_spliced ? !did_move(move) : !pass_on(sink, means.buffer.first(size))) return status_;
     const bool is_exhausted = !is_spliced && size < means.buffer.size() && !expects_end_;
     if (is_exhausted) return status_ = Status::AwaitsSource;
   }
@@ -61,17 +64,6 @@ Relay::Status Relay::advance(int source, int sink, const Means& means, Budget bu
 // While the opening may have to be said again it has to be seen.
 bool Relay::is_in_bulk() const {
   return large_reads_ == kBulkReads && opening_limit_ == 0;
-}
-
-// As Pipe::fill(); -EAGAIN: copy. No less than what counts as large is asked for, or the end of a budget
-// would look like the end of the bulk.
-ssize_t Relay::splice_from(int source, PipePool& pipes, std::size_t most_bytes) {
-  if (!is_in_bulk()) return -EAGAIN;
-  pipe_ = pipes.lend();
-  if (!pipe_) return -EAGAIN;
-  const ssize_t filled = pipe_->fill(source, std::max(most_bytes, kLargeBytes));
-  if (filled <= 0) pipe_.reset();
-  return filled;
 }
 
 bool Relay::pass_on(int sink, std::span<const std::byte> data) {
@@ -128,7 +120,7 @@ void Relay::rewind() {
 
 bool Relay::salvage(int source, int sink, std::span<std::byte> buffer, std::size_t budget_bytes) {
   if (status_ == Status::Finished) return false;
-  const bool had_unsent = pipe_ || !unsent_.empty();
+  const bool had_unsent = !unsent_.empty();
   if (!flush(sink)) return had_unsent;
   std::size_t read_bytes = 0;
   while (read_bytes < budget_bytes) {
@@ -154,7 +146,6 @@ Relay::Status Relay::fail(Status status, int error) {
 }
 
 bool Relay::flush(int sink) {
-  if (pipe_) return flush_pipe(sink);
   while (sent_of_unsent_ < unsent_.size()) {
     const ssize_t sent = send_some(sink, unsent());
     if (!did_send(sent)) return false;
@@ -164,14 +155,6 @@ bool Relay::flush(int sink) {
     std::vector<std::byte>().swap(unsent_);
     sent_of_unsent_ = 0;
   }
-  return true;
-}
-
-bool Relay::flush_pipe(int sink) {
-  while (!pipe_->is_empty()) {
-    if (!did_send(pipe_->pour(sink))) return false;
-  }
-  pipe_.reset();
   return true;
 }
 
@@ -189,11 +172,9 @@ bool Relay::did_send(ssize_t sent) {
   return false;
 }
 
-void Relay::empty_pipe() {
-  if (!pipe_) return;
-  unsent_ = pipe_->read_out();
-  sent_of_unsent_ = 0;
-  pipe_.reset();
+bool Relay::did_move(const Pipe::Move& move) {
+  bytes_ += move.sent;
+  return move.sink_error == 0 || did_send(-move.sink_error);
 }
 
 Relay::Status Relay::finish(int sink) {

@@ -1,7 +1,7 @@
 // One direction of a session: reads from one socket, writes to the other, passes the end on. Used twice per
-// session. Backpressure: while bytes wait for the sink, nothing is read from the source. It owns memory, or
-// has a pipe, only then. What comes in small pieces is copied through the worker's buffer; a direction in
-// bulk moves by splice(2), while a pipe is to be had. Worker thread.
+// session. Backpressure: while bytes wait for the sink, nothing is read from the source. It owns memory only
+// then. What comes in small pieces is copied through the worker's buffer, what comes in bulk goes through the
+// worker's pipe. Worker thread.
 //
 // Edge-triggered: advance() goes on until the sockets are exhausted or the turn's budget is used up. A read
 // that gets less than it asked for has exhausted its source (epoll(7)), as long as epoll has told of nothing
@@ -13,7 +13,7 @@
 #include <span>
 #include <vector>
 
-#include "lb/proxy/pipe_pool.h"
+#include "lb/proxy/pipe.h"
 
 namespace vipward {
 
@@ -32,7 +32,7 @@ class Relay {
   // The worker's, shared by all its relays.
   struct Means {
     std::span<std::byte> buffer;
-    PipePool& pipes;
+    Pipe& pipe;
   };
   // What may be moved until others have their turn, about.
   struct Budget {
@@ -48,8 +48,6 @@ class Relay {
   // Epoll has told of an end (EPOLLRDHUP), an error or an urgent byte of the source's (EPOLLPRI, at which
   // recv(2) stops short): from now on only EAGAIN says that there is nothing to be read.
   void expect_end() { expects_end_ = true; }
-  // What is in a pipe becomes unsent bytes in memory, and the pipe goes back to the pool.
-  void empty_pipe();
 
   // Keeps a copy of the first bytes, at most `limit_bytes`, so that they can be said again to another sink.
   void keep_opening(std::size_t limit_bytes) { opening_limit_ = limit_bytes; }
@@ -67,8 +65,7 @@ class Relay {
   // most `budget_bytes`, what the sink does not take at once is lost. Whether there was anything.
   bool salvage(int source, int sink, std::span<std::byte> buffer, std::size_t budget_bytes);
 
-  // Everything it holds, as a value: a relay in another process goes on from it. Not of one that has failed,
-  // nor with a pipe.
+  // Everything it holds, as a value: a relay in another process goes on from it. Not of one that has failed.
   struct State {
     std::vector<std::byte> unsent{};
     std::vector<std::byte> opening{};
@@ -92,18 +89,16 @@ class Relay {
   std::span<const std::byte> unsent() const { return std::span(unsent_).subspan(sent_of_unsent_); }
 
  private:
-  ssize_t splice_from(int source, PipePool& pipes, std::size_t most_bytes);
   bool pass_on(int sink, std::span<const std::byte> data);
   void remember(std::span<const std::byte> data);
   Status fail(Status status, int error);
   // These: false if the sink takes no more now, or failed (status_ says which).
   bool flush(int sink);
-  bool flush_pipe(int sink);
   bool did_send(ssize_t sent);
+  bool did_move(const Pipe::Move& move);
   Status finish(int sink);
 
-  std::vector<std::byte> unsent_;  // empty but for a sink that is full, and while there is a pipe
-  LentPipe pipe_;                  // with bytes in it, if it is there
+  std::vector<std::byte> unsent_;  // empty but for a sink that is full
   std::size_t sent_of_unsent_ = 0;
   std::uint64_t bytes_ = 0;
   std::vector<std::byte> opening_;

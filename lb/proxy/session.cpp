@@ -16,8 +16,8 @@ namespace {
 
 using Side = SessionEnd::Side;
 
-// What one direction may move in a turn before others get theirs: one read into the worker's buffer, or one
-// full pipe.
+// What one direction may move in a turn before others get theirs: one read into the worker's buffer, or what
+// its pipe takes.
 constexpr Relay::Budget kTurnBudget{.copied_bytes = 32 * 1024, .spliced_bytes = Pipe::kMostBytes};
 // What is read once more of a socket that has failed: no turn follows, and an early answer shall arrive
 // whole.
@@ -94,8 +94,6 @@ SessionRecord Session::detach() {
   context_.deadlines.cancel(*this);
   service_.leave();
   SessionRecord record = std::move(record_);
-  record.to_backend.empty_pipe();
-  record.to_client.empty_pipe();
   record.detached_at = context_.loop.now();
   record_.phase = SessionPhase::Ended;
   return record;

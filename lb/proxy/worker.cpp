@@ -41,11 +41,11 @@ Worker::Worker(Loop& loop, Log& log, const std::vector<ServiceConfig>& services,
       counters_(counters),
       load_(load),
       buffer_(kBufferBytes),
-      pipes_(counters.spliced_bytes,
-             [this](int error) {
-               log_.info("no pipe for splice(2), bulk streams are copied where there is none",
-                         {{"error", std::generic_category().message(error)}});
-             }),
+      pipe_(counters.spliced_bytes,
+            [this](int error) {
+              log_.info("no pipe for splice(2), bulk streams are copied until there is one",
+                        {{"error", std::generic_category().message(error)}});
+            }),
       services_(make_services(services, load, counters, log)),
       poller_(
           loop,
@@ -68,7 +68,7 @@ Worker::Worker(Loop& loop, Log& log, const std::vector<ServiceConfig>& services,
                .deadlines = deadlines_,
                .random = random_,
                .log = log,
-               .means = {.buffer = buffer_, .pipes = pipes_},
+               .means = {.buffer = buffer_, .pipe = pipe_},
                .on_more_to_do =
                    [this](Session& session) {
                      waiting_for_turn_.push_back(&session);

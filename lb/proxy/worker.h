@@ -97,7 +97,7 @@ class Worker {
   ProxyLoad& load_;
   Random random_;
   std::vector<std::byte> buffer_;
-  PipePool pipes_;
+  Pipe pipe_;
   std::vector<std::unique_ptr<Service>> services_;
   SessionTable sessions_;
   SessionPoller poller_;

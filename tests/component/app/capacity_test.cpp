@@ -17,10 +17,10 @@ Config small_config() {
 }
 
 TEST_CASE("a session takes two descriptors, less a reserve for listeners, backends and the rest") {
-  // 128, 64 for each place that HTTP is served at, 12 for each worker's pipes, 16 for each address, 2 for
+  // 128, 64 for each place that HTTP is served at, 2 for each worker's pipe, 16 for each address, 2 for
   // each backend.
-  CHECK(session_capacity(small_config(), 1, 10'000) == (10'000 - 128 - 2 * 64 - 12 - 16 - 3 * 2) / 2);
-  CHECK(session_capacity(small_config(), 4, 10'000) == (10'000 - 128 - 2 * 64 - 48 - 16 - 3 * 2) / 2);
+  CHECK(session_capacity(small_config(), 1, 10'000) == (10'000 - 128 - 2 * 64 - 2 - 16 - 3 * 2) / 2);
+  CHECK(session_capacity(small_config(), 4, 10'000) == (10'000 - 128 - 2 * 64 - 8 - 16 - 3 * 2) / 2);
 }
 
 TEST_CASE("a port on the VIP takes the listeners of every VIP") {

@@ -1,12 +1,12 @@
 // A relay in bulk: bytes go through pipes, and nothing else is different.
 #include <doctest/doctest.h>
 #include <poll.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
 #include <csignal>
-#include <functional>
-#include <optional>
+#include <memory>
 #include <utility>
 
 #include "lb/proxy/relay.h"
@@ -26,16 +26,28 @@ bool is_ending(int fd) {
   return (asked.revents & (POLLPRI | POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
+// No two places of it within a pipe's length are alike.
+const std::string& long_text() {
+  static const std::string all = [] {
+    const std::string block = test::text(1'299'709);
+    std::string blocks;
+    for (int i = 0; i < 50; ++i) blocks += block;
+    return blocks;
+  }();
+  return all;
+}
+
 // As a worker has it: told by epoll of what comes after the bytes.
 struct Fixture {
   Counter spliced;
   int refusals = 0;
-  PipePool pipes{spliced, [this](int) { ++refusals; }};
+  Pipe pipe{spliced, [this](int) { ++refusals; }};
+  Pipe* lent = &pipe;
   TcpPair source;
   TcpPair sink;
   Relay relay;
   std::vector<std::byte> buffer = std::vector<std::byte>(32 * 1024);
-  const std::string pattern = test::text(8 * 1024 * 1024);
+  const std::string& pattern = long_text();
   std::size_t said = 0;
   std::string heard;
 
@@ -43,7 +55,7 @@ struct Fixture {
 
   Status advance(std::size_t spliced_budget = 1 << 30) {
     if (is_ending(source.ours.get())) relay.expect_end();
-    return relay.advance(source.ours.get(), sink.ours.get(), {.buffer = buffer, .pipes = pipes},
+    return relay.advance(source.ours.get(), sink.ours.get(), {.buffer = buffer, .pipe = *lent},
                          {.copied_bytes = 1 << 30, .spliced_bytes = spliced_budget});
   }
   void say(std::size_t most) {
@@ -59,17 +71,18 @@ struct Fixture {
     }
     REQUIRE(heard.size() == bytes);
   }
-  // Nobody hears: until there are bytes in a pipe and the sink takes no more.
+  // Nobody hears: until the sink takes no more.
   void fill_up() {
-    run_until(1024 * 1024);
+    run_until(said + 1024 * 1024);
     REQUIRE(relay.is_in_bulk());
     for (int i = 0; i < 10'000; ++i) {
       say(256 * 1024);
-      if (advance() == Status::AwaitsSink && said - heard.size() > relay.bytes()) break;
+      if (advance() == Status::AwaitsSink) break;
       usleep(100);
     }
     REQUIRE(relay.status() == Status::AwaitsSink);
-    REQUIRE(relay.unsent().empty());
+    REQUIRE(relay.is_in_bulk());
+    REQUIRE(relay.unsent().size() > 0);
   }
   bool is_right() const { return heard == std::string_view(pattern).substr(0, heard.size()); }
 };
@@ -130,11 +143,11 @@ TEST_CASE("a budget of spliced bytes is kept, and its end is not taken for the e
   CHECK(f.relay.is_in_bulk());
 }
 
-TEST_CASE("what waits in a pipe for the sink is passed on first, and nothing is read meanwhile") {
+TEST_CASE("what the sink has left over is passed on first, and nothing is read meanwhile") {
   Fixture f;
   f.fill_up();
   const std::uint64_t passed = f.relay.bytes();
-  f.say(8 * 1024 * 1024);
+  f.say(64 * 1024);
   for (int i = 0; i < 10; ++i) CHECK(f.advance() == Status::AwaitsSink);
   CHECK(f.relay.bytes() == passed);
   shutdown(f.source.theirs.get(), SHUT_WR);
@@ -148,29 +161,52 @@ TEST_CASE("what waits in a pipe for the sink is passed on first, and nothing is 
   CHECK(f.relay.is_finished());
 }
 
-TEST_CASE("what waits in a pipe is handed over in memory, and the pipe goes back") {
+TEST_CASE("little is left over, in bulk as before") {
+  Fixture f;
+  for (int i = 0; i < 5; ++i) {
+    f.fill_up();
+    CHECK(f.relay.unsent().size() <= 64 * 1024);
+    f.hear();
+    f.advance();
+  }
+}
+
+TEST_CASE("what is left over is handed over, and the stream goes on") {
   Fixture f;
   f.fill_up();
-  f.relay.empty_pipe();
-  CHECK(f.relay.unsent().size() > 0);
-  CHECK(f.relay.unsent().size() <= Pipe::kMostBytes);
-  std::vector<LentPipe> all;
-  for (std::size_t i = 0; i < PipePool::kMost; ++i) all.push_back(f.pipes.lend());
-  CHECK(std::ranges::all_of(all, [](const LentPipe& pipe) { return pipe && pipe->is_empty(); }));
-  all.clear();
   f.relay = Relay::restored(f.relay.save());
-  f.run_until(6 * 1024 * 1024);
+  f.run_until(f.said + 4 * 1024 * 1024);
   CHECK(f.is_right());
   CHECK(f.relay.bytes() == f.heard.size());
 }
 
-TEST_CASE("without a pipe the bulk is copied") {
+TEST_CASE("many streams share a pipe, stopped ones too, and none gets a byte of another one") {
   Fixture f;
-  std::vector<LentPipe> others;
-  for (std::size_t i = 0; i < PipePool::kMost; ++i) others.push_back(f.pipes.lend());
+  std::vector<std::unique_ptr<Fixture>> stopped;
+  for (int i = 0; i < 10; ++i) {
+    stopped.push_back(std::make_unique<Fixture>());
+    stopped.back()->lent = &f.pipe;
+    stopped.back()->fill_up();
+  }
+  f.run_until(4 * 1024 * 1024);
+  CHECK(f.is_right());
+  CHECK(f.spliced.value() > 3 * 1024 * 1024);
+  for (const auto& other : stopped) {
+    other->run_until(other->said + 1024 * 1024);
+    CHECK(other->is_right());
+  }
+}
+
+TEST_CASE("without a pipe the bulk is copied, until there is one") {
+  Fixture f;
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit none{.rlim_cur = 3, .rlim_max = before.rlim_max};
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
   f.run_until(2 * 1024 * 1024);
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
   CHECK(f.spliced.value() == 0);
-  others.pop_back();
+  CHECK(f.refusals == 1);
   f.run_until(4 * 1024 * 1024);
   CHECK(f.spliced.value() > 0);
   CHECK(f.is_right());
@@ -186,19 +222,22 @@ TEST_CASE("a source that is reset in bulk has failed, and has not ended") {
   CHECK_FALSE(f.relay.is_finished());
 }
 
-TEST_CASE("a sink that goes while a pipe holds its bytes fails, and raises no signal") {
+TEST_CASE("a sink that goes in bulk fails and raises no signal, and what it did not take is nobody's") {
   Fixture f;
-  f.fill_up();
+  f.run_until(1024 * 1024);
+  REQUIRE(f.relay.is_in_bulk());
+  f.say(512 * 1024);
   f.sink.theirs.reset();
   CHECK(f.advance() == Status::SinkFailed);
   CHECK((f.relay.error() == ECONNRESET || f.relay.error() == EPIPE));
-  f.relay = Relay();
-  std::vector<LentPipe> all;
-  for (std::size_t i = 0; i < PipePool::kMost; ++i) all.push_back(f.pipes.lend());
-  CHECK(std::ranges::all_of(all, [](const LentPipe& pipe) { return pipe && pipe->is_empty(); }));
+  Fixture other;
+  other.lent = &f.pipe;
+  other.run_until(4 * 1024 * 1024);
+  CHECK(other.is_right());
+  CHECK(f.spliced.value() > 3 * 1024 * 1024);
 }
 
-TEST_CASE("the last words of a source that failed include what is in the pipe") {
+TEST_CASE("the last words of a source that failed in bulk include what was left over") {
   Fixture f;
   f.fill_up();
   const std::uint64_t passed = f.relay.bytes();
@@ -232,7 +271,7 @@ TEST_CASE("a read that gets less than it asked for is the last one, until epoll 
   REQUIRE(write_some(f.source.theirs.get(), "bye") == 3);
   shutdown(f.source.theirs.get(), SHUT_WR);
   const auto advance = [&] {
-    return f.relay.advance(f.source.ours.get(), f.sink.ours.get(), {.buffer = f.buffer, .pipes = f.pipes},
+    return f.relay.advance(f.source.ours.get(), f.sink.ours.get(), {.buffer = f.buffer, .pipe = f.pipe},
                            {.copied_bytes = 1 << 20, .spliced_bytes = 1 << 20});
   };
   CHECK(advance() == Status::AwaitsSource);

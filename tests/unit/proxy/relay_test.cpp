@@ -76,7 +76,7 @@ struct Fixture {
   static constexpr std::size_t kPlenty = 1 << 30;
 
   Counter spliced;
-  PipePool pipes{spliced, [](int) {}};
+  Pipe pipe{spliced, [](int) {}};
   Pair source;
   Pair sink;
   Relay relay;
@@ -85,7 +85,7 @@ struct Fixture {
   Status advance(std::size_t budget_bytes = kPlenty) { return advance_to(sink, budget_bytes); }
   Status advance_to(Pair& other_sink, std::size_t budget_bytes = kPlenty) {
     if (has_ended(source.ours.get())) relay.expect_end();
-    return relay.advance(source.ours.get(), other_sink.ours.get(), {.buffer = buffer, .pipes = pipes},
+    return relay.advance(source.ours.get(), other_sink.ours.get(), {.buffer = buffer, .pipe = pipe},
                          {.copied_bytes = budget_bytes, .spliced_bytes = kPlenty});
   }
 };
@@ -163,7 +163,7 @@ TEST_CASE("the end of the source is passed on after its last byte, exactly once"
   // The other direction of the same sockets is open.
   Relay back;
   REQUIRE(write_some(f.sink.theirs.get(), "still here") == 10);
-  CHECK(back.advance(f.sink.ours.get(), f.source.ours.get(), {.buffer = f.buffer, .pipes = f.pipes},
+  CHECK(back.advance(f.sink.ours.get(), f.source.ours.get(), {.buffer = f.buffer, .pipe = f.pipe},
                      {.copied_bytes = 1000, .spliced_bytes = 1000}) == Status::AwaitsSource);
   CHECK(read_all(f.source.theirs.get()) == "still here");
 }
@@ -196,7 +196,7 @@ TEST_CASE("a turn reads its budget and at most one buffer more, then says so") {
   const std::string sent = text(3500);
   const auto turn = [&](std::size_t budget) {
     return f.relay.advance(f.source.ours.get(), f.sink.ours.get(),
-                           {.buffer = std::span(f.buffer).first(500), .pipes = f.pipes},
+                           {.buffer = std::span(f.buffer).first(500), .pipe = f.pipe},
                            {.copied_bytes = budget, .spliced_bytes = Fixture::kPlenty});
   };
   REQUIRE(write_some(f.source.theirs.get(), sent) == sent.size());
@@ -248,7 +248,7 @@ TEST_CASE("a source that was reset fails with the error that the kernel says") {
 
 TEST_CASE("a descriptor that is none fails instead of waiting") {
   Fixture f;
-  CHECK(f.relay.advance(-1, f.sink.ours.get(), {.buffer = f.buffer, .pipes = f.pipes},
+  CHECK(f.relay.advance(-1, f.sink.ours.get(), {.buffer = f.buffer, .pipe = f.pipe},
                         {.copied_bytes = 1000, .spliced_bytes = 1000}) == Status::SourceFailed);
   CHECK(f.relay.error() == EBADF);
 }

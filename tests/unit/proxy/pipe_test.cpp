@@ -1,4 +1,4 @@
-#include "lb/proxy/pipe_pool.h"
+#include "lb/proxy/pipe.h"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
@@ -29,82 +29,75 @@ std::ptrdiff_t open_descriptors() {
 struct Fixture {
   Counter spliced;
   std::vector<int> refusals;
-  PipePool pipes{spliced, [this](int error) { refusals.push_back(error); }};
+  Pipe pipe{spliced, [this](int error) { refusals.push_back(error); }};
+  std::vector<std::byte> unsent;
 };
 
-TEST_CASE("a pool lends so many pipes, makes none before, and none twice") {
-  const auto before = open_descriptors();
-  Fixture f;
-  CHECK(open_descriptors() == before);
-  std::vector<LentPipe> lent;
-  for (std::size_t i = 0; i < PipePool::kMost; ++i) lent.push_back(f.pipes.lend());
-  for (const LentPipe& pipe : lent) CHECK(pipe);
-  CHECK_FALSE(f.pipes.lend());
-  CHECK(f.refusals.empty());
-  CHECK(open_descriptors() == before + static_cast<std::ptrdiff_t>(2 * PipePool::kMost));
-  lent.clear();
-  for (std::size_t i = 0; i < 100; ++i) CHECK(f.pipes.lend());
-  CHECK(open_descriptors() == before + static_cast<std::ptrdiff_t>(2 * PipePool::kMost));
-}
-
-TEST_CASE("a pipe takes what has come and gives it on, counted") {
+TEST_CASE("a pipe is opened when it is needed, once, and moves what has come") {
   std::signal(SIGPIPE, SIG_IGN);
   Fixture f;
   TcpPair source;
   TcpPair sink;
-  const LentPipe pipe = f.pipes.lend();
-  REQUIRE(pipe);
-  CHECK(pipe->fill(source.ours.get(), 1000) == -EAGAIN);
+  const auto before = open_descriptors();
+  const auto move = [&](std::size_t most) {
+    return f.pipe.move(source.ours.get(), sink.ours.get(), most, f.unsent);
+  };
+  CHECK(move(1000).received == -EAGAIN);
   REQUIRE(test::write_some(source.theirs.get(), test::text(3000)) == 3000);
-  CHECK(pipe->fill(source.ours.get(), 2000) == 2000);
-  CHECK(pipe->pour(sink.ours.get()) == 2000);
-  CHECK(pipe->is_empty());
-  CHECK(pipe->fill(source.ours.get(), 2000) == 1000);
-  CHECK(pipe->pour(sink.ours.get()) == 1000);
+  CHECK(move(2000).received == 2000);
+  const Pipe::Move rest = move(2000);
+  CHECK(rest.received == 1000);
+  CHECK(rest.sent == 1000);
+  CHECK(rest.sink_error == 0);
   CHECK(test::read_all(sink.theirs.get()) == test::text(3000));
   CHECK(f.spliced.value() == 3000);
+  CHECK(f.unsent.empty());
+  CHECK(open_descriptors() == before + 2);
   shutdown(source.theirs.get(), SHUT_WR);
-  CHECK(pipe->fill(source.ours.get(), 2000) == 0);
+  CHECK(move(2000).received == 0);
 }
 
-TEST_CASE("a pipe that comes back with bytes is closed, and another one made when it is needed") {
+TEST_CASE("a sink without room leaves little over, and a sink that failed leaves nothing in the pipe") {
   Fixture f;
   TcpPair source;
-  const auto before = open_descriptors();
-  for (std::size_t i = 0; i < 3 * PipePool::kMost; ++i) {
-    REQUIRE(test::write_some(source.theirs.get(), "secret") == 6);
-    const LentPipe pipe = f.pipes.lend();
-    REQUIRE(pipe);
-    CHECK(pipe->fill(source.ours.get(), 100) == 6);
+  TcpPair sink;
+  Pipe::Move move;
+  std::uint64_t received = 0;
+  for (int i = 0; i < 10'000 && move.sink_error == 0; ++i) {
+    test::write_some(source.theirs.get(), test::text(256 * 1024));
+    move = f.pipe.move(source.ours.get(), sink.ours.get(), Pipe::kMostBytes, f.unsent);
+    if (move.received > 0) received += static_cast<std::uint64_t>(move.received);
   }
-  CHECK(open_descriptors() == before);
-}
+  CHECK(move.sink_error == EAGAIN);
+  CHECK(f.unsent.size() == static_cast<std::size_t>(move.received) - move.sent);
+  CHECK(f.unsent.size() <= 64 * 1024);
+  CHECK(f.spliced.value() == received - f.unsent.size());
 
-TEST_CASE("what is in a pipe can be read out, and the pipe goes on") {
-  Fixture f;
-  TcpPair source;
-  const LentPipe pipe = f.pipes.lend();
-  for (int i = 0; i < 3; ++i) {
-    REQUIRE(test::write_some(source.theirs.get(), "hello") == 5);
-    REQUIRE(pipe->fill(source.ours.get(), 100) == 5);
-    const std::vector<std::byte> bytes = pipe->read_out();
-    CHECK(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()) == "hello");
-    CHECK(pipe->is_empty());
-  }
-  CHECK(f.spliced.value() == 0);
+  sink.theirs.reset();
+  test::write_some(source.theirs.get(), test::text(1000));
+  move = f.pipe.move(source.ours.get(), sink.ours.get(), Pipe::kMostBytes, f.unsent);
+  CHECK((move.sink_error == ECONNRESET || move.sink_error == EPIPE));
+  TcpPair another_source;
+  TcpPair another_sink;
+  REQUIRE(test::write_some(another_source.theirs.get(), "hello") == 5);
+  CHECK(f.pipe.move(another_source.ours.get(), another_sink.ours.get(), 1000, f.unsent).sent == 5);
+  CHECK(test::read_all(another_sink.theirs.get()) == "hello");
 }
 
 TEST_CASE("without descriptors there is no pipe, said once, until there are some again") {
   Fixture f;
+  TcpPair source;
+  TcpPair sink;
+  REQUIRE(test::write_some(source.theirs.get(), "hello") == 5);
   rlimit before{};
   REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
   const rlimit none{.rlim_cur = 3, .rlim_max = before.rlim_max};
   REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
-  const bool had_one = f.pipes.lend() || f.pipes.lend();
+  for (int i = 0; i < 2; ++i)
+    CHECK(f.pipe.move(source.ours.get(), sink.ours.get(), 1000, f.unsent).received == -EAGAIN);
   REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
-  CHECK_FALSE(had_one);
   CHECK(f.refusals == std::vector{EMFILE});
-  CHECK(f.pipes.lend());
+  CHECK(f.pipe.move(source.ours.get(), sink.ours.get(), 1000, f.unsent).sent == 5);
 }
 
 // In a process of its own, as a user without privileges who has taken so many KiB of pipes already: how many
@@ -121,9 +114,10 @@ int room_beside(int taken_kib) {
       if (pipe(ends.data()) != 0 || fcntl(ends[0], F_SETPIPE_SZ, size) < 0) _exit(254);
     }
     Fixture f;
-    const LentPipe pipe = f.pipes.lend();
-    if (!pipe) _exit(f.refusals == std::vector{ENOBUFS} ? 0 : 253);
-    _exit(static_cast<int>(pipe->room() / (16 * 1024)));
+    TcpPair sockets;
+    f.pipe.move(sockets.ours.get(), sockets.theirs.get(), 1, f.unsent);
+    if (f.pipe.room() == 0) _exit(f.refusals == std::vector{ENOBUFS} ? 0 : 253);
+    _exit(static_cast<int>(f.pipe.room() / (16 * 1024)));
   }
   int status = 0;
   REQUIRE(waitpid(child, &status, 0) == child);
