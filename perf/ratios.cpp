@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <numeric>
 
 namespace vipward::perf {
 
@@ -28,6 +29,13 @@ Interval median_interval(std::vector<double> values) {
   }
   const std::size_t from = cut == 0 ? 0 : cut - 1;
   return {.from = values[from], .to = values[n - 1 - from]};
+}
+
+double imbalance_percent(const std::vector<double>& values) {
+  const double sum = std::accumulate(values.begin(), values.end(), 0.0);
+  if (sum == 0) return 0;
+  const auto [least, most] = std::ranges::minmax(values);
+  return (most - least) * static_cast<double>(values.size()) / sum * 100;
 }
 
 }  // namespace vipward::perf

@@ -22,4 +22,8 @@ struct Interval {
 };
 Interval median_interval(std::vector<double> values);
 
+// What the largest has more than the smallest, in percent of their mean. Of at least one value; 0 if all are
+// 0.
+double imbalance_percent(const std::vector<double>& values);
+
 }  // namespace vipward::perf

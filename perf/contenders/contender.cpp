@@ -1,13 +1,10 @@
 #include "perf/contenders/contender.h"
 
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <stdexcept>
 
 #include "lb/net/socket.h"
@@ -21,38 +18,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::vector<pid_t> family_of(pid_t pid) {
-  std::vector<pid_t> all{pid};
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    for (const pid_t child : test::children_of(all[i])) all.push_back(child);
-  }
-  return all;
-}
-
-std::uint64_t pss_kib(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/smaps_rollup");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("Pss:")) return std::stoull(line.substr(4));
-  }
-  return 0;
-}
-
-std::size_t descriptors_of(pid_t pid) {
-  std::error_code error;
-  const std::filesystem::directory_iterator all("/proc/" + std::to_string(pid) + "/fd", error);
-  return error ? 0 : static_cast<std::size_t>(std::distance(begin(all), end(all)));
-}
-
 void require(bool good, const std::string& what) {
   if (!good) throw std::runtime_error(what);
-}
-
-// clock_getcpuclockid(3): to the nanosecond, of all threads, also those that have ended.
-std::chrono::nanoseconds cpu_time_of(pid_t pid) {
-  clockid_t clock{};
-  timespec time{};
-  if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) != 0) return {};
-  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
 // What all have: a folder, a port, a process that stays.
@@ -187,22 +154,6 @@ bool is_served(const SocketAddress& address) {
   sockaddr_storage storage{};
   const socklen_t size = address.to_sockaddr(storage);
   return connect(client.get(), reinterpret_cast<const sockaddr*>(&storage), size) == 0;
-}
-
-std::chrono::nanoseconds Contender::cpu_time() const {
-  std::chrono::nanoseconds sum{};
-  for (const pid_t process : family_of(pid())) sum += cpu_time_of(process);
-  return sum;
-}
-
-Footprint Contender::footprint() const {
-  Footprint sum;
-  for (const pid_t process : family_of(pid())) {
-    ++sum.processes;
-    sum.memory_kib += pss_kib(process);
-    sum.descriptors += descriptors_of(process);
-  }
-  return sum;
 }
 
 std::unique_ptr<Contender> make_contender(const std::string& name, const std::vector<SocketAddress>& backends,

@@ -11,15 +11,9 @@
 #include <vector>
 
 #include "lb/net/address.h"
+#include "perf/contenders/process_family.h"
 
 namespace vipward::perf {
-
-// Of all processes together.
-struct Footprint {
-  std::size_t processes = 0;
-  std::uint64_t memory_kib = 0;  // Pss: what is shared counts in parts (proc(5), smaps_rollup)
-  std::size_t descriptors = 0;
-};
 
 struct ContenderSettings {
   unsigned workers = 1;  // or threads
@@ -39,9 +33,9 @@ class Contender {
   // Its log so far.
   virtual std::string log() const = 0;
 
-  Footprint footprint() const;
+  Footprint footprint() const { return footprint_of(pid()); }
   // That all its processes have had so far, user and system.
-  std::chrono::nanoseconds cpu_time() const;
+  std::chrono::nanoseconds cpu_time() const { return family_cpu_time(pid()); }
 };
 
 // `name`: vipward, haproxy, nginx or floor (one thread, whatever the settings say). Throws if it does not

@@ -75,7 +75,7 @@ Verdict verdict_of(const Series& series) {
   Verdict verdict;
   const Figure& figure = series.figure;
   if (!series.samples.contains(kVipward)) return verdict;
-  if (!figure.is_count) verdict.best_peer = best_peer_of(series);
+  if (figure.has_ratio) verdict.best_peer = best_peer_of(series);
   if (!verdict.best_peer.empty()) {
     const std::vector<double> ratios = ratios_of(series, verdict.best_peer);
     verdict.ratio = spread_of(ratios).median;
@@ -84,7 +84,7 @@ Verdict verdict_of(const Series& series) {
   if (figure.limit) {
     verdict.is_judged = true;
     const Spread spread = spread_of(series.samples.at(kVipward));
-    verdict.is_met = (figure.is_count ? spread.most : spread.median) <= *figure.limit;
+    verdict.is_met = (figure.limits_worst ? spread.most : spread.median) <= *figure.limit;
   } else if (figure.bar && !verdict.best_peer.empty()) {
     verdict.is_judged = true;
     verdict.is_met = figure.more_is_better ? verdict.ratio >= *figure.bar : verdict.ratio <= *figure.bar;
@@ -95,9 +95,10 @@ Verdict verdict_of(const Series& series) {
 std::string table(const std::string& origin, const std::vector<Series>& all) {
   std::string text =
       "# The data path, " + utc_now("%Y-%m-%d %H:%M UTC") + "\n\n" + origin + "\n\n" +
-      "**Median** and least to most of the rounds, in which the contenders take turns; one worker or "
-      "thread each. Ratio: of vipward to the\nbest peer, round by round, **median** and the interval "
-      "that holds it with 95 %; of a latency, what comes on top of the direct one.\n\n";
+      "**Median** and least to most of the rounds, in which the contenders take turns; one worker or thread "
+      "each where nothing else is\nsaid. Ratio: of vipward to the best peer, round by round, **median** and "
+      "the "
+      "interval that holds it with 95 %; of a latency, what\ncomes on top of the direct one.\n\n";
   std::string line = "| |";
   std::string rule = "|---|";
   for (const std::string& contender : kAll) {

@@ -31,10 +31,10 @@ void Rig::wait_until_quiet() const {
     throw std::runtime_error("sessions do not end with their clients");
 }
 
-std::unique_ptr<Contender> Rig::fresh(const std::string& contender) const {
+std::unique_ptr<Contender> Rig::fresh(const std::string& contender, unsigned workers) const {
   const bool splices = contender == "haproxy-splice";
   return make_contender(splices ? "haproxy" : contender, {first_.address(), second_.address()},
-                        {.workers = 1, .splices = splices});
+                        {.workers = workers, .splices = splices});
 }
 
 }  // namespace vipward::perf

@@ -32,7 +32,7 @@ class Rig {
   // come about.
   void wait_until_quiet() const;
   // One more of it.
-  std::unique_ptr<Contender> fresh(const std::string& contender) const;
+  std::unique_ptr<Contender> fresh(const std::string& contender, unsigned workers = 1) const;
 
  private:
   ExchangeBackend first_;

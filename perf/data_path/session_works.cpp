@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "perf/data_path/reconnecting_clients.h"
+#include "perf/data_path/two_workers.h"
 #include "perf/figures.h"
 #include "perf/netstat.h"
 #include "tests/support/temp_dir.h"
@@ -54,14 +55,42 @@ Work reconnect(const Effort& effort) {
                 .title = "of them found a listen queue full",
                 .unit = "times",
                 .limit = 0,
-                .is_count = true},
+                .has_ratio = false,
+                .limits_worst = true},
                {.key = "reconnect-turned-away",
                 .title = "of them lost that connection before the answer",
                 .unit = "times",
                 .limit = 0,
-                .is_count = true}},
+                .has_ratio = false,
+                .limits_worst = true}},
           .measure = [=](Rig& rig,
                          const std::string& contender) { return measure_reconnect(rig, contender, effort); },
+          .contenders = kBalancers};
+}
+
+Work two_workers(const Effort& effort) {
+  // Owner: the work; std::function wants something to copy.
+  const auto both = std::make_shared<TwoWorkers>(effort);
+  return {.key = "workers-2",
+          .figures = {{.key = "workers-2-cpu",
+                       .title = "CPU per keep-alive request with two workers, to that with one",
+                       .unit = "times",
+                       .limit = 1.05,
+                       .has_ratio = false},
+                      {.key = "workers-2-rate",
+                       .title = "keep-alive requests, 32 connections, two workers",
+                       .unit = "1/s",
+                       .more_is_better = true},
+                      {.key = "workers-2-imbalance",
+                       .title = "sessions that one of two workers has more than the other",
+                       .unit = "%",
+                       .limit = 10,
+                       .has_ratio = false}},
+          .measure = [both](Rig& rig, const std::string& contender) -> std::vector<double> {
+            const auto outcome = both->measure(rig, contender);
+            rig.wait_until_quiet();
+            return {outcome.cpu_ratio, outcome.per_second, outcome.imbalance_percent};
+          },
           .contenders = kBalancers};
 }
 
@@ -74,7 +103,8 @@ std::vector<Work> session_works(const Effort& effort) {
        .measure = [=](Rig& rig,
                       const std::string& contender) { return measure_memory(rig, contender, effort); },
        .rounds = kSlowRounds},
-      reconnect(effort)};
+      reconnect(effort),
+      two_workers(effort)};
 }
 
 }  // namespace vipward::perf

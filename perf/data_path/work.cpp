@@ -6,17 +6,15 @@
 #include <stdexcept>
 
 #include "perf/callgrind/instructions.h"
+#include "perf/data_path/exchange_cost.h"
 #include "perf/data_path/session_works.h"
 #include "perf/ratios.h"
 
 namespace vipward::perf {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-// After the sessions began, before anything counts.
-constexpr milliseconds kWarmUp{200};
 constexpr double kGiB = 1024.0 * 1024 * 1024;
 constexpr unsigned kPacedConnections = 32;
 
@@ -35,13 +33,8 @@ using Rates = std::map<std::string, std::vector<double>>;
 std::vector<double> measure_exchanges(Rig& rig, const std::string& contender, const Effort& effort,
                                       ExchangeClients::Options options) {
   options.target = rig.target(contender);
-  ExchangeClients clients(options);
-  clients.run(kWarmUp);
-  const nanoseconds before = rig.cpu_time(contender);
-  const auto tally = clients.run(effort.time);
-  const nanoseconds cpu = rig.cpu_time(contender) - before;
-  const auto exchanges = static_cast<double>(tally.exchanges);
-  return {micros(cpu) / exchanges, exchanges / seconds(tally.time)};
+  const ExchangeCost cost = measure_exchanges([&] { return rig.cpu_time(contender); }, options, effort.time);
+  return {cost.cpu_us(), cost.per_second()};
 }
 
 std::vector<double> measure_streams(Rig& rig, const std::string& contender, const Effort& effort,

@@ -21,7 +21,8 @@ struct Figure {
   std::optional<double> limit{};  // of vipward's own median, in `unit`
   bool more_is_better = false;
   bool is_of_relay = true;       // kDirect has none
-  bool is_count = false;         // often 0: it has no ratio, and its limit is of the worst round
+  bool has_ratio = true;         // to the best peer; false: it may be 0, or is a ratio itself
+  bool limits_worst = false;     // the limit is of every round, not of the median
   bool is_above_direct = false;  // the ratio is of what comes on top of kDirect's in the same round
 };
 

@@ -43,6 +43,14 @@ TEST_CASE("of few values the interval is all of them") {
   CHECK(median_interval({3, 1, 2}).to == 3);
 }
 
+TEST_CASE("an imbalance is what the largest has more than the smallest, of their mean") {
+  CHECK(imbalance_percent({105, 95}) == 10);
+  CHECK(imbalance_percent({95, 105}) == 10);
+  CHECK(imbalance_percent({50, 50}) == 0);
+  CHECK(imbalance_percent({0, 8}) == 200);
+  CHECK(imbalance_percent({0, 0}) == 0);
+}
+
 TEST_CASE("numbers have the digits that were asked for") {
   CHECK(number(12.345) == "12.3");
   CHECK(number(12.345, 0) == "12");
