@@ -22,8 +22,9 @@ inline constexpr std::size_t kAnswerBytes = 40;
 // Answers each request; who begins with 'B' is sent a stream until he goes. Owns one thread.
 class ExchangeBackend {
  public:
-  // At a port of 127.0.0.1 that the kernel chooses.
+  // At a port of 127.0.0.1 that the kernel chooses, or elsewhere.
   ExchangeBackend();
+  explicit ExchangeBackend(const SocketAddress& address);
   ~ExchangeBackend();
   ExchangeBackend(const ExchangeBackend&) = delete;
   ExchangeBackend& operator=(const ExchangeBackend&) = delete;

@@ -27,8 +27,10 @@ struct ExchangeBackend::Connection {
   bool is_stream = false;
 };
 
-ExchangeBackend::ExchangeBackend()
-    : listener_(listen_tcp(*SocketAddress::parse("127.0.0.1:0"))),
+ExchangeBackend::ExchangeBackend() : ExchangeBackend(*SocketAddress::parse("127.0.0.1:0")) {}
+
+ExchangeBackend::ExchangeBackend(const SocketAddress& address)
+    : listener_(listen_tcp(address)),
       address_(SocketAddress::local_of(listener_.get())),
       thread_([this] { run(); }) {}
 

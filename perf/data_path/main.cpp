@@ -121,7 +121,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--work", options.works, "only this one; may be repeated")
       ->check(CLI::IsMember({"requests-32", "requests-1000", "connections", "streams-1", "streams-8",
-                             "latency", "idle", "reconnect", "workers-2", "instructions"}));
+                             "latency", "idle", "reconnect", "workers-2", "idle-cpu", "instructions"}));
   app.add_option("--contender", options.contenders, "only this one; may be repeated")
       ->check(CLI::IsMember(kAll));
   app.add_option("--output", options.output, "folder for the results; a whole run has one in perf/results");

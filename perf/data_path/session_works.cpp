@@ -1,9 +1,13 @@
 #include "perf/data_path/session_works.h"
 
+#include <chrono>
+#include <memory>
 #include <stdexcept>
+#include <thread>
 
 #include "perf/data_path/reconnecting_clients.h"
 #include "perf/data_path/two_workers.h"
+#include "perf/data_path/vip_holder.h"
 #include "perf/figures.h"
 #include "perf/netstat.h"
 #include "tests/support/temp_dir.h"
@@ -13,6 +17,9 @@ namespace {
 
 // Of those that take the part of a peer here; splicing has nothing to do with sessions.
 const std::vector<std::string> kBalancers{"vipward", "haproxy", "nginx"};
+
+// A vipward that idles does so little that it is watched for longer.
+constexpr int kIdleTurns = 3;
 
 // Connections that the kernel has dropped because a listener's queue was full, among other reasons; each that
 // it counts in ListenOverflows is in it too (net/ipv4/tcp_input.c, tcp_conn_request).
@@ -52,13 +59,13 @@ Work reconnect(const Effort& effort) {
           .figures =
               {{.key = "reconnect-time", .title = who + ", until all are served", .unit = "ms", .bar = 1.10},
                {.key = "reconnect-drops",
-                .title = "of them found a listen queue full",
+                .title = "reconnecting: a listen queue found full",
                 .unit = "times",
                 .limit = 0,
                 .has_ratio = false,
                 .limits_worst = true},
                {.key = "reconnect-turned-away",
-                .title = "of them lost that connection before the answer",
+                .title = "reconnecting: connections lost before the answer",
                 .unit = "times",
                 .limit = 0,
                 .has_ratio = false,
@@ -94,6 +101,33 @@ Work two_workers(const Effort& effort) {
           .contenders = kBalancers};
 }
 
+// Percent of a core, of a vipward that has nothing to do but to be there.
+double measure_idle_cpu(const Effort& effort) {
+  const VipHolder holder;
+  const test::InsideNamespace here = holder.client().enter();
+  const IdleClients clients(holder.address(), effort.idle_sessions);
+  const auto start = std::chrono::steady_clock::now();
+  const auto before = holder.cpu_time();
+  std::this_thread::sleep_for(kIdleTurns * effort.time);
+  const std::chrono::duration<double> cpu = holder.cpu_time() - before;
+  const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+  holder.require_healthy(effort.idle_sessions);
+  return cpu / time * 100;
+}
+
+Work idle_cpu(const Effort& effort) {
+  return {
+      .key = "idle-cpu",
+      .figures = {{.key = "idle-cpu",
+                   .title = "CPU with " + std::to_string(effort.idle_sessions) +
+                            " idle sessions, three backends, and the VIP held",
+                   .unit = "% of a core",
+                   .limit = 1}},
+      .measure = [=](Rig&, const std::string&) -> std::vector<double> { return {measure_idle_cpu(effort)}; },
+      .rounds = kSlowRounds,
+      .contenders = {"vipward"}};
+}
+
 }  // namespace
 
 std::vector<Work> session_works(const Effort& effort) {
@@ -104,7 +138,8 @@ std::vector<Work> session_works(const Effort& effort) {
                       const std::string& contender) { return measure_memory(rig, contender, effort); },
        .rounds = kSlowRounds},
       reconnect(effort),
-      two_workers(effort)};
+      two_workers(effort),
+      idle_cpu(effort)};
 }
 
 }  // namespace vipward::perf
