@@ -16,7 +16,7 @@ struct Series {
 };
 
 struct Verdict {
-  std::string best_peer;  // empty: none was measured
+  std::string best_peer;  // empty: none was measured, or the figure has no ratio
   double ratio = 0;       // median of the rounds, each vipward's to that peer's
   Interval interval;
   bool is_judged = false;

@@ -48,12 +48,12 @@ TwoWorkers::Outcome TwoWorkers::measure(const Rig& rig, const std::string& conte
     return measure_exchanges(
         [&] { return rig.cpu_time(contender); },
         {.target = rig.target(contender), .connections = kConnections, .busy = kConnections},
-        effort_.time / 4);
+        effort_.time / 2);
   };
   ExchangeCost one = cost_of_one();
   const ExchangeCost both = measure_exchanges(
       [&] { return two.cpu_time(); },
-      {.target = two.address(), .connections = kConnections, .busy = kConnections}, effort_.time / 2);
+      {.target = two.address(), .connections = kConnections, .busy = kConnections}, effort_.time);
   one += cost_of_one();
   return {.cpu_ratio = both.cpu_us() / one.cpu_us(),
           .per_second = both.per_second(),
