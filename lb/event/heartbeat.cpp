@@ -5,12 +5,12 @@
 namespace vipward {
 
 Heartbeat::Heartbeat(Loop& loop, Duration period, std::function<void()> on_beat)
-    : period_(period), on_beat_(std::move(on_beat)), timer_(loop, [this] { beat(); }) {
+    : loop_(loop), period_(period), on_beat_(std::move(on_beat)), timer_(loop, [this] { beat(); }) {
   timer_.arm_after(Duration::zero());
 }
 
 void Heartbeat::beat() {
-  timer_.arm_after(period_);
+  timer_.arm_at(loop_.next_tick(period_));
   on_beat_();
 }
 

@@ -16,6 +16,7 @@ class Heartbeat {
  private:
   void beat();
 
+  Loop& loop_;
   Duration period_;
   std::function<void()> on_beat_;
   Timer timer_;

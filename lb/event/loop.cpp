@@ -13,6 +13,7 @@ struct Loop::State {
   std::mutex mutex;
   std::vector<std::function<void()>> mailbox;  // guarded by mutex
   Outer outer;
+  TimePoint made_at = std::chrono::floor<std::chrono::milliseconds>(Clock::now());
   bool stopped = false;
 
   // uv_async_send coalesces: one wake-up may stand for many tasks.
@@ -52,6 +53,10 @@ Loop::~Loop() {
     uv_print_all_handles(&state_->loop, stderr);
     std::abort();
   }
+}
+
+TimePoint Loop::next_tick(Duration period) const {
+  return state_->made_at + ((now() - state_->made_at) / period + 1) * period;
 }
 
 void Loop::set_outer(Outer outer) {

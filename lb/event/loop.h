@@ -40,6 +40,10 @@ class Loop {
   void post(std::function<void()> task);
 
   TimePoint now() const { return Clock::now(); }
+  // When a period ends next, counted from when the loop was made, in whole milliseconds: what the loop does
+  // every so often, asking for this, it does in the same wake-up, and an idle process does little else than
+  // wake up.
+  TimePoint next_tick(Duration period) const;
   uv_loop_s* raw();
 
  private:

@@ -16,7 +16,7 @@ LoopLag::LoopLag(Loop& loop, Histogram& histogram)
 }
 
 void LoopLag::arm() {
-  due_ = timer_.arm_after(kPeriod);
+  due_ = timer_.arm_at(loop_.next_tick(kPeriod));
 }
 
 }  // namespace vipward

@@ -141,6 +141,19 @@ TEST_CASE("a timer armed for now or the past is due now") {
   }
 }
 
+TEST_CASE("periods end at whole milliseconds, the longer ones with shorter ones, and never now") {
+  const Loop loop;
+  for (int i = 0; i < 1000; ++i) {
+    const TimePoint before = loop.now();
+    const TimePoint ten = loop.next_tick(10ms);
+    const TimePoint twenty = loop.next_tick(20ms);
+    CHECK(ten > before);
+    CHECK(ten <= loop.now() + 10ms);
+    CHECK((twenty - ten) % 10ms == 0ms);
+    CHECK(ten.time_since_epoch() % 1ms == 0ms);
+  }
+}
+
 TEST_CASE("a loop with nothing to do lags little") {
   Loop loop;
   Histogram histogram(kLagBounds);

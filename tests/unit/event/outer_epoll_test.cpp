@@ -12,7 +12,9 @@
 #include <thread>
 
 #include "lb/event/every_turn.h"
+#include "lb/event/heartbeat.h"
 #include "lb/event/loop.h"
+#include "lb/event/loop_lag.h"
 #include "lb/event/poll.h"
 #include "lb/event/timer.h"
 #include "lb/net/fd.h"
@@ -109,6 +111,20 @@ TEST_CASE("inside another epoll a timer fires in time, not before, and nobody sp
   CHECK(*fired >= due);
   CHECK(*fired < due + 5s);
   CHECK(outer.turns() < 20);
+}
+
+TEST_CASE("a heartbeat and the look at the lag cost twenty wake-ups a second, not thirty") {
+  Loop loop;
+  const OuterEpoll outer(loop);
+  Histogram histogram(kLagBounds);
+  int beats = 0;
+  std::optional<LoopLag> lag(std::in_place, loop, histogram);
+  std::optional<Heartbeat> heartbeat(std::in_place, loop, 50ms, [&] {
+    if (++beats > 20) loop.stop();
+  });
+  loop.run();
+  CHECK(histogram.snapshot().total() >= 5);
+  CHECK(outer.turns() <= 25);
 }
 
 TEST_CASE("inside another epoll a task from another thread wakes it up") {
