@@ -379,7 +379,9 @@ void Session::on_turn() {
 // A socket failed whose own direction is not being read: only SO_ERROR knows. An EPOLLHUP without an error is
 // the ordinary last event of a socket whose two directions are shut.
 void Session::check_failure(Side side) {
-  if (is_relaying() && relay_from(side).status() == Relay::Status::BudgetUsed) return;
+  const Relay& relay = relay_from(side);
+  const bool is_read_next_turn = relay.status() == Relay::Status::BudgetUsed && relay.unsent().empty();
+  if (is_relaying() && is_read_next_turn) return;
   if (const int error = take_error(socket_of(side)); error != 0) {
     if (is_relaying()) return on_socket_failed(side, error);
     end(failure_of(side, error));
