@@ -21,6 +21,12 @@ struct TcpPair {
   TcpPair() {
     const Fd listener = listen_tcp(*SocketAddress::parse("127.0.0.1:0"));
     ours = open_tcp(AF_INET);
+    // Before there is a connection, whose window scale they decide; accepted sockets inherit the listener's.
+    const int bytes = 200 * 1024;
+    for (const int fd : {listener.get(), ours.get()}) {
+      setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+      setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+    }
     const int error = start_connect(ours.get(), SocketAddress::local_of(listener.get()));
     REQUIRE((error == 0 || error == EINPROGRESS));
     SocketAddress peer;
