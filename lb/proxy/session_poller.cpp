@@ -53,6 +53,7 @@ bool SessionPoller::turn(int timeout_ms) {
   std::array<epoll_event, kBatch> events;
   std::uint64_t moved = 0;
   bool is_libuvs = false;
+  TimePoint until{};  // once there is a second batch
   for (std::size_t seen = 0; seen < kTurnEvents && moved < kTurnBytes;) {
     const int count = epoll_wait(epoll_.get(), events.data(), events.size(), seen == 0 ? timeout_ms : 0);
     for (int i = 0; i < count; ++i) {
@@ -65,6 +66,8 @@ bool SessionPoller::turn(int timeout_ms) {
     }
     on_batch_end_();
     if (count < static_cast<int>(events.size())) break;
+    if (seen == 0) until = loop_.now() + kTurnTime;
+    if (loop_.now() >= until) break;
     seen += events.size();
   }
   return is_libuvs;

@@ -4,6 +4,7 @@
 // would cost an EPOLL_CTL_DEL and an ADD at every change of interest. Owner: a worker; its thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 
@@ -40,6 +41,9 @@ class SessionPoller {
   static constexpr std::size_t kBatch = 512;
   static constexpr std::size_t kTurnEvents = 4096;
   static constexpr std::size_t kTurnBytes = std::size_t{128} * 1024;
+  // After the first batch. Events that move nothing need not cost nothing: each of a burst of clients is a
+  // connect.
+  static constexpr std::chrono::milliseconds kTurnTime{5};
 
   // Throws std::system_error if the kernel gives no epoll descriptor. `on_events` for each event of a batch,
   // returns the bytes that it has moved. `on_batch_end` after it: sessions that ended meanwhile must live
