@@ -11,8 +11,8 @@ namespace vipward {
 // Descriptors that this process may have: what RLIMIT_NOFILE says.
 std::uint64_t descriptor_limit();
 
-// Cores that this process may run on (sched_getaffinity(2)): a container or a unit may have been given fewer
-// than there are.
+// Cores that this process may run on (sched_getaffinity(2)). A quota of their time (cpu.max of cgroups) is no
+// number of cores, and not looked at.
 unsigned usable_cores();
 
 // `configured`: the key `workers`; absent: auto, a worker for each core, four at most.

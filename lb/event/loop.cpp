@@ -60,8 +60,8 @@ TimePoint Loop::next_tick(Duration period) const {
 }
 
 void Loop::set_outer(Outer outer) {
+  if (outer.add) outer.add(uv_backend_fd(&state_->loop));
   state_->outer = std::move(outer);
-  if (state_->outer.add) state_->outer.add(uv_backend_fd(&state_->loop));
 }
 
 void Loop::run() {

@@ -22,6 +22,14 @@ constexpr std::array kRooms{static_cast<int>(Pipe::kMostBytes), 256 * 1024, 64 *
 // What is moved to a sink that has no room, as only its EAGAIN makes epoll tell of room again.
 constexpr std::size_t kLeastBytes = 16 * 1024;
 
+// Each try would be some system calls for every piece that is copied instead.
+constexpr unsigned kRetryAfterMoves = 100;
+
+// Faults of splice(2), and not of a socket: a filter of system calls, no memory.
+bool is_splices_own(int error) {
+  return error == ENOSYS || error == EPERM || error == EINVAL || error == ENOMEM;
+}
+
 // splice(2) without waiting, whatever the pipe says. Negative: -errno.
 ssize_t splice_some(int from, int to, std::size_t most_bytes) {
   for (;;) {
@@ -47,9 +55,14 @@ Pipe::Pipe(Counter& spliced_bytes, std::function<void(int error)> on_refused)
     : spliced_bytes_(spliced_bytes), on_refused_(std::move(on_refused)) {}
 
 Pipe::Move Pipe::move(int source, int sink, std::size_t most_bytes, std::vector<std::byte>& unsent) {
-  if (!open()) return {.received = -EAGAIN};
+  if (!open()) return {};
   const std::size_t wanted = std::min({most_bytes, room_, room_of(sink)});
   Move move{.received = splice_some(source, write_end_.get(), wanted)};
+  if (move.received < 0) {
+    const int error = static_cast<int>(-move.received);
+    if (is_splices_own(error)) refuse(error);
+    if (is_splices_own(error) || error == EAGAIN) move.received = 0;
+  }
   if (move.received <= 0) return move;
   const auto received = static_cast<std::size_t>(move.received);
   while (move.sent < received && move.sink_error == 0) {
@@ -58,32 +71,42 @@ Pipe::Move Pipe::move(int source, int sink, std::size_t most_bytes, std::vector<
     if (sent < 0) move.sink_error = static_cast<int>(-sent);
   }
   spliced_bytes_.add(move.sent);
-  if (move.sink_error == EAGAIN) read_out(received - move.sent, unsent);
+  if (move.sink_error == 0) return move;
+  const bool may_be_sent = move.sink_error == EAGAIN || is_splices_own(move.sink_error);
+  if (may_be_sent) read_out(received - move.sent, unsent);
   // What nobody will take must not be found by the next one.
-  if (move.sink_error != 0 && move.sink_error != EAGAIN) close();
+  if (!may_be_sent) close();
+  if (may_be_sent && move.sink_error != EAGAIN) refuse(std::exchange(move.sink_error, EAGAIN));
   return move;
 }
 
 bool Pipe::open() {
+  if (moves_until_retry_ > 0) {
+    --moves_until_retry_;
+    return false;
+  }
   if (read_end_) return true;
   std::array<int, 2> ends{};
-  int error = 0;
-  if (pipe2(ends.data(), O_NONBLOCK | O_CLOEXEC) == 0) {
-    read_end_.reset(ends[0]);
-    write_end_.reset(ends[1]);
-    const auto fits = [this](int room) { return fcntl(write_end_.get(), F_SETPIPE_SZ, room) >= room; };
-    const auto* const room = std::ranges::find_if(kRooms, fits);
-    if (room != kRooms.end()) {
-      room_ = static_cast<std::size_t>(*room);
-      return true;
-    }
-    close();
-    error = ENOBUFS;
-  } else {
-    error = errno;
+  if (pipe2(ends.data(), O_NONBLOCK | O_CLOEXEC) != 0) {
+    refuse(errno);
+    return false;
   }
+  read_end_.reset(ends[0]);
+  write_end_.reset(ends[1]);
+  const auto fits = [this](int room) { return fcntl(write_end_.get(), F_SETPIPE_SZ, room) >= room; };
+  const auto* const room = std::ranges::find_if(kRooms, fits);
+  if (room == kRooms.end()) {
+    close();
+    refuse(ENOBUFS);
+    return false;
+  }
+  room_ = static_cast<std::size_t>(*room);
+  return true;
+}
+
+void Pipe::refuse(int error) {
+  moves_until_retry_ = kRetryAfterMoves;
   if (!std::exchange(was_refused_, true)) on_refused_(error);
-  return false;
 }
 
 void Pipe::close() {

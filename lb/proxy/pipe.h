@@ -20,20 +20,22 @@ class Pipe {
   static constexpr std::size_t kMostBytes = std::size_t{1024} * 1024;
 
   // It is opened when it is first needed. `spliced_bytes` counts what went through it to a sink. `on_refused`
-  // once, when it cannot be opened: no descriptors, or (ENOBUFS) so many pages of this user's are in pipes
-  // already that the kernel gives no room worth the while (pipe(7), /proc/sys/fs/pipe-user-pages-soft). It is
-  // tried again each time.
+  // once, when it cannot be had: no descriptors, no splice(2) (ENOSYS, EPERM), or (ENOBUFS) so many pages of
+  // this user's are in pipes already that the kernel gives no room worth the while (pipe(7),
+  // /proc/sys/fs/pipe-user-pages-soft). It is tried again after a while.
   Pipe(Counter& spliced_bytes, std::function<void(int error)> on_refused);
   Pipe(const Pipe&) = delete;
   Pipe& operator=(const Pipe&) = delete;
 
   struct Move {
-    // Taken from the source. 0: the stream has ended. Negative: -errno, and an error of the socket is taken
-    // with it (SO_ERROR). -EAGAIN: nothing was moved, and whether there is something recv(2) has to tell:
-    // there is no pipe, or an urgent byte stands at the front, which splice(2) does not get past.
+    // Taken from the source. 0: nothing was moved, and recv(2) has to tell why. There is no pipe; the socket
+    // is empty; the stream has ended; or an urgent byte stands at the front, which splice(2) does not get
+    // past, and does not tell from an end if one is behind it. Negative: -errno of the socket, whose SO_ERROR
+    // is taken.
     ssize_t received = 0;
     std::size_t sent = 0;  // of them, to the sink
-    int sink_error = 0;    // EAGAIN: the rest is in `unsent`; any other: it is lost
+    // Why not all were. EAGAIN: the rest is in `unsent`, and may be sent; any other: it is lost.
+    int sink_error = 0;
   };
   // From one non-blocking TCP socket to another, at most `most_bytes` and about what the sink has room for,
   // so that little is left over. SIGPIPE must be ignored.
@@ -43,12 +45,14 @@ class Pipe {
 
  private:
   bool open();
+  void refuse(int error);
   void close();
   void read_out(std::size_t bytes, std::vector<std::byte>& into);
 
   Counter& spliced_bytes_;
   std::function<void(int)> on_refused_;
   bool was_refused_ = false;
+  unsigned moves_until_retry_ = 0;
   Fd read_end_;
   Fd write_end_;
   std::size_t room_ = 0;

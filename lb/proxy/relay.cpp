@@ -8,10 +8,18 @@
 namespace vipward {
 namespace {
 
-// A direction is in bulk after so many reads in a row of at least so much: no request, no answer of a watch,
-// but a list of some size. Below it, splicing saves nothing: two system calls move a piece either way.
-constexpr std::size_t kLargeBytes = 8 * 1024;
+// A direction is in bulk after so many reads in a row of at least so much, and as long as pieces are not
+// smaller. No request is, no answer of a watch, but a list of some size. A spliced piece takes up to four
+// system calls more than a copied one, which is about what copying so much costs.
+constexpr std::size_t kLargeBytes = 16 * 1024;
 constexpr std::uint8_t kBulkReads = 16;
+
+// A piece begins with so much, and doubles as long as the sink takes it: what it left over would have to be
+// kept in memory, and its room is not all that may limit it (net.ipv4.tcp_notsent_lowat).
+constexpr std::size_t kFirstPieceBytes = 64 * 1024;
+constexpr std::size_t kLeftOverBytes = 32 * 1024;
+constexpr std::uint8_t kMostDoublings = 4;
+static_assert(kFirstPieceBytes << kMostDoublings == Pipe::kMostBytes);
 
 // send(2) that says nothing by signal. Negative: -errno.
 ssize_t send_some(int sink, std::span<const std::byte> bytes) {
@@ -37,11 +45,8 @@ Relay::Status Relay::advance(int source, int sink, const Means& means, Budget bu
   if (!flush(sink)) return status_;
   while (!source_ended_) {
     if (budget.copied_bytes == 0 || budget.spliced_bytes == 0) return status_ = Status::BudgetUsed;
-    Pipe::Move move{.received = -EAGAIN};
-    // No less than what counts as large, or the end of a budget would look like the end of the bulk.
-    if (is_in_bulk())
-      move = means.pipe.move(source, sink, std::max(budget.spliced_bytes, kLargeBytes), unsent_);
-    const bool is_spliced = move.received != -EAGAIN;
+    const Pipe::Move move = is_in_bulk() ? splice(source, sink, means.pipe, budget) : Pipe::Move();
+    const bool is_spliced = move.received != 0;
     const ssize_t received = is_spliced ? move.received : receive_some(source, means.buffer);
     if (received == -EAGAIN) return status_ = Status::AwaitsSource;
     if (received < 0) return fail(Status::SourceFailed, static_cast<int>(-received));
@@ -53,7 +58,7 @@ Relay::Status Relay::advance(int source, int sink, const Means& means, Budget bu
     large_reads_ = size < kLargeBytes ? 0 : std::min<std::uint8_t>(large_reads_ + 1, kBulkReads);
     std::size_t& left = is_spliced ? budget.spliced_bytes : budget.copied_bytes;
     left -= std::min(left, size);
-    if (is_spliced ? !did_move(move) : !pass_on(sink, means.buffer.first(size))) return status_;
+    if (is_spliced ? !did_move(move, sink) : !pass_on(sink, means.buffer.first(size))) return status_;
     const bool is_exhausted = !is_spliced && size < means.buffer.size() && !expects_end_;
     if (is_exhausted) return status_ = Status::AwaitsSource;
   }
@@ -64,6 +69,18 @@ Relay::Status Relay::advance(int source, int sink, const Means& means, Budget bu
 // While the opening may have to be said again it has to be seen.
 bool Relay::is_in_bulk() const {
   return large_reads_ == kBulkReads && opening_limit_ == 0;
+}
+
+// No less than what counts as large, or the end of a budget would look like the end of the bulk.
+Pipe::Move Relay::splice(int source, int sink, Pipe& pipe, const Budget& budget) {
+  const std::size_t most = std::min(budget.spliced_bytes, kFirstPieceBytes << doublings_);
+  const Pipe::Move move = pipe.move(source, sink, std::max(most, kLargeBytes), unsent_);
+  if (unsent_.size() > kLeftOverBytes) {
+    doublings_ = 0;
+  } else if (doublings_ < kMostDoublings) {
+    ++doublings_;
+  }
+  return move;
 }
 
 bool Relay::pass_on(int sink, std::span<const std::byte> data) {
@@ -172,9 +189,10 @@ bool Relay::did_send(ssize_t sent) {
   return false;
 }
 
-bool Relay::did_move(const Pipe::Move& move) {
+bool Relay::did_move(const Pipe::Move& move, int sink) {
   bytes_ += move.sent;
-  return move.sink_error == 0 || did_send(-move.sink_error);
+  if (move.sink_error == 0) return true;
+  return move.sink_error == EAGAIN ? flush(sink) : did_send(-move.sink_error);
 }
 
 Relay::Status Relay::finish(int sink) {

@@ -89,13 +89,14 @@ class Relay {
   std::span<const std::byte> unsent() const { return std::span(unsent_).subspan(sent_of_unsent_); }
 
  private:
+  Pipe::Move splice(int source, int sink, Pipe& pipe, const Budget& budget);
   bool pass_on(int sink, std::span<const std::byte> data);
   void remember(std::span<const std::byte> data);
   Status fail(Status status, int error);
   // These: false if the sink takes no more now, or failed (status_ says which).
   bool flush(int sink);
   bool did_send(ssize_t sent);
-  bool did_move(const Pipe::Move& move);
+  bool did_move(const Pipe::Move& move, int sink);
   Status finish(int sink);
 
   std::vector<std::byte> unsent_;  // empty but for a sink that is full
@@ -107,6 +108,7 @@ class Relay {
   bool source_ended_ = false;
   bool expects_end_ = false;
   std::uint8_t large_reads_ = 0;  // in a row, no further than it matters
+  std::uint8_t doublings_ = 0;    // of the first spliced piece
   Status status_ = Status::AwaitsSource;
   int error_ = 0;
 };

@@ -372,16 +372,18 @@ void Session::redispatch(int error) {
 void Session::on_turn() {
   waits_for_turn_ = false;
   for (const Side side : {Side::Client, Side::Backend}) {
-    if (is_relaying() && relay_from(side).status() == Relay::Status::BudgetUsed) advance(side);
+    if (!is_relaying() || relay_from(side).status() != Relay::Status::BudgetUsed) continue;
+    advance(side);
+    // Its source may have failed while it waited for this, behind more than the sink takes: that has had its
+    // event.
+    if (is_relaying() && relay_from(side).status() == Relay::Status::AwaitsSink) check_failure(side);
   }
 }
 
 // A socket failed whose own direction is not being read: only SO_ERROR knows. An EPOLLHUP without an error is
 // the ordinary last event of a socket whose two directions are shut.
 void Session::check_failure(Side side) {
-  const Relay& relay = relay_from(side);
-  const bool is_read_next_turn = relay.status() == Relay::Status::BudgetUsed && relay.unsent().empty();
-  if (is_relaying() && is_read_next_turn) return;
+  if (is_relaying() && relay_from(side).status() == Relay::Status::BudgetUsed) return;
   if (const int error = take_error(socket_of(side)); error != 0) {
     if (is_relaying()) return on_socket_failed(side, error);
     end(failure_of(side, error));

@@ -174,6 +174,27 @@ TEST_CASE("a backend that does not read stops the client, in bounded memory, and
   check_backpressure(proxy, client, served);
 }
 
+// What the client said last and its reset come as one event, and there is more than the backend takes.
+TEST_CASE("a client that goes in bulk, before a backend that does not read, is noticed") {
+  Backend backend;
+  ProxyUnderTest proxy(service_with({backend.address()}));
+  const Pattern pattern(13);
+  const std::string piece(pattern.at(0, 64 * 1024));
+  for (std::uint64_t i = 1; i <= 20; ++i) {
+    auto [client, served] = open_session(proxy, backend);
+    for (int j = 0; j < 16; ++j) {
+      REQUIRE(client.send(piece));
+      REQUIRE(served.receive(piece.size()).size() == piece.size());
+    }
+    const timeval brief{.tv_sec = 0, .tv_usec = 1000};
+    setsockopt(client.fd(), SOL_SOCKET, SO_SNDTIMEO, &brief, sizeof brief);
+    for (std::uint64_t j = 0; j < 10 * i && client.send_some(piece) > 0; ++j) {
+    }
+    client.reset();
+    CHECK(proxy.wait_closed(EndReason::ClientReset, i));
+  }
+}
+
 TEST_CASE("a reader in fits and starts gets every byte: no edge is missed") {
   Backend backend;
   ProxyUnderTest proxy(service_with({backend.address()}));

@@ -20,12 +20,11 @@ constexpr std::uint64_t kBulk = 512 * kMiB;
 void check_that_nobody_starves(unsigned workers) {
   TrafficBackend backend(*SocketAddress::parse("127.0.0.1:0"));
   ProxyUnderTest proxy(service_with({backend.address()}), {.workers = workers});
-  // Each has a pipe or a buffer full of bytes that its client does not take: more of them than there are
-  // pipes.
+  const std::size_t before = resident_bytes();
+  // Each is left with bytes that its client does not take.
   TrafficClients stopped({.target = proxy.address(), .bulk = 20});
   REQUIRE(wait_until([&] { return stopped.tally().bytes > 20 * kMiB; }, kPatience));
   stopped.pause_bulk();
-  const std::size_t before = resident_bytes();
 
   TrafficClients running({.target = proxy.address(), .bulk = 50, .request = 10, .idle = 10});
   const std::uint64_t spliced = proxy.spliced_bytes();
@@ -38,8 +37,8 @@ void check_that_nobody_starves(unsigned workers) {
   CHECK(running.count_stuck(10s) == 0);
   CHECK(running.tally().ended() == 0);
   CHECK(running.tally().requests > 10);
-  // Half a buffer for each of 80 sessions would be more than this.
-  if (memory_is_measurable()) CHECK(resident_bytes() < before + 8 * kMiB);
+  // 20 are stopped and 50 wait in turns: with all that a splice may move left over it would be 70 MiB.
+  if (memory_is_measurable()) CHECK(resident_bytes() < before + 16 * kMiB);
 
   // Who stopped has lost nothing.
   stopped.resume_bulk();

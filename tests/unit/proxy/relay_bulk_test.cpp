@@ -1,5 +1,6 @@
 // A relay in bulk: bytes go through pipes, and nothing else is different.
 #include <doctest/doctest.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/resource.h>
 
@@ -208,7 +209,7 @@ TEST_CASE("without a pipe the bulk is copied, until there is one") {
   REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
   CHECK(f.spliced.value() == 0);
   CHECK(f.refusals == 1);
-  f.run_until(4 * 1024 * 1024);
+  f.run_until(16 * 1024 * 1024);
   CHECK(f.spliced.value() > 0);
   CHECK(f.is_right());
 }
@@ -263,6 +264,41 @@ TEST_CASE("an urgent byte stops nothing, in bulk or before it") {
     CHECK(f.heard.size() == all);
     CHECK(f.is_right());
   }
+}
+
+// There splice(2) says 0, as at an end: SOCK_DONE comes before EAGAIN in tcp_splice_read().
+TEST_CASE("an urgent byte with an end behind it is no end, in bulk") {
+  Fixture f;
+  f.get_into_bulk();
+  f.say(64 * 1024);
+  REQUIRE(send(f.source.theirs.get(), "!", 1, MSG_OOB | MSG_NOSIGNAL) == 1);
+  f.say(64 * 1024);
+  const std::size_t all = f.said;
+  shutdown(f.source.theirs.get(), SHUT_WR);
+  for (int i = 0; i < 1000 && !f.relay.is_finished(); ++i) {
+    f.advance();
+    f.hear();
+  }
+  f.hear();
+  CHECK(f.relay.is_finished());
+  CHECK(f.heard.size() == all);
+  CHECK(f.is_right());
+}
+
+// net.ipv4.tcp_notsent_lowat, or this option, stops a sink long before its buffer is full.
+TEST_CASE("of a sink that takes less than it has room for little is left over, too") {
+  Fixture f;
+  const int low = 16 * 1024;
+  REQUIRE(setsockopt(f.sink.ours.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &low, sizeof low) == 0);
+  std::size_t most = 0;
+  for (int i = 0; i < 20; ++i) {
+    for (int j = 0; j < 1000 && f.advance() != Status::AwaitsSink; ++j) f.say(256 * 1024);
+    most = std::max(most, f.relay.unsent().size());
+    f.hear();
+  }
+  CHECK(most > 0);
+  CHECK(most <= 256 * 1024);
+  CHECK(f.is_right());
 }
 
 TEST_CASE("a read that gets less than it asked for is the last one, until epoll tells of an end") {
