@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <linux/sock_diag.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,6 +12,8 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
+#include <fstream>
+#include <limits>
 #include <utility>
 
 namespace vipward {
@@ -39,14 +43,15 @@ ssize_t splice_some(int from, int to, std::size_t most_bytes) {
   }
 }
 
-// About what can be sent before the socket says EAGAIN (sk_stream_memory_free() in include/net/sock.h).
-std::size_t room_of(int sink) {
-  std::array<std::uint32_t, SK_MEMINFO_VARS> memory{};
-  socklen_t size = sizeof memory;
-  if (getsockopt(sink, SOL_SOCKET, SO_MEMINFO, memory.data(), &size) != 0) return kLeastBytes;
-  const std::uint32_t room = memory[SK_MEMINFO_SNDBUF];
-  const std::uint32_t used = memory[SK_MEMINFO_WMEM_QUEUED];
-  return std::max<std::size_t>(room > used ? room - used : 0, kLeastBytes);
+// net.ipv4.tcp_notsent_lowat (ip-sysctl.rst), of this network namespace. No file: no limit.
+std::uint32_t read_unsent_limit() {
+  std::uint32_t limit = std::numeric_limits<std::uint32_t>::max();
+  std::ifstream("/proc/sys/net/ipv4/tcp_notsent_lowat") >> limit;
+  return limit;
+}
+
+std::size_t left_of(std::uint32_t limit, std::uint32_t used) {
+  return limit > used ? limit - used : 0;
 }
 
 }  // namespace
@@ -68,7 +73,7 @@ Pipe::Move Pipe::move(int source, int sink, std::size_t most_bytes, std::vector<
   while (move.sent < received && move.sink_error == 0) {
     const ssize_t sent = splice_some(read_end_.get(), sink, received - move.sent);
     if (sent > 0) move.sent += static_cast<std::size_t>(sent);
-    if (sent < 0) move.sink_error = static_cast<int>(-sent);
+    if (sent <= 0) move.sink_error = sent < 0 ? static_cast<int>(-sent) : EAGAIN;
   }
   spliced_bytes_.add(move.sent);
   if (move.sink_error == 0) return move;
@@ -78,6 +83,17 @@ Pipe::Move Pipe::move(int source, int sink, std::size_t most_bytes, std::vector<
   if (!may_be_sent) close();
   if (may_be_sent && move.sink_error != EAGAIN) refuse(std::exchange(move.sink_error, EAGAIN));
   return move;
+}
+
+// About what can be sent before the socket says EAGAIN: sk_stream_memory_free() in include/net/sock.h.
+std::size_t Pipe::room_of(int sink) const {
+  std::array<std::uint32_t, SK_MEMINFO_VARS> memory{};
+  socklen_t size = sizeof memory;
+  if (getsockopt(sink, SOL_SOCKET, SO_MEMINFO, memory.data(), &size) != 0) return kLeastBytes;
+  std::size_t room = left_of(memory[SK_MEMINFO_SNDBUF], memory[SK_MEMINFO_WMEM_QUEUED]);
+  if (int unsent = 0; unsent_limit_ < Pipe::kMostBytes && ioctl(sink, SIOCOUTQNSD, &unsent) == 0)
+    room = std::min(room, left_of(unsent_limit_, static_cast<std::uint32_t>(unsent)));
+  return std::max(room, kLeastBytes);
 }
 
 bool Pipe::open() {
@@ -101,6 +117,7 @@ bool Pipe::open() {
     return false;
   }
   room_ = static_cast<std::size_t>(*room);
+  unsent_limit_ = read_unsent_limit();
   return true;
 }
 

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <vector>
 
@@ -45,6 +46,7 @@ class Pipe {
 
  private:
   bool open();
+  std::size_t room_of(int sink) const;
   void refuse(int error);
   void close();
   void read_out(std::size_t bytes, std::vector<std::byte>& into);
@@ -56,6 +58,7 @@ class Pipe {
   Fd read_end_;
   Fd write_end_;
   std::size_t room_ = 0;
+  std::uint32_t unsent_limit_ = 0;  // bytes of a socket's that are not on the wire yet; of the host
 };
 
 }  // namespace vipward

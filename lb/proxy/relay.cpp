@@ -14,13 +14,6 @@ namespace {
 constexpr std::size_t kLargeBytes = 16 * 1024;
 constexpr std::uint8_t kBulkReads = 16;
 
-// A piece begins with so much, and doubles as long as the sink takes it: what it left over would have to be
-// kept in memory, and its room is not all that may limit it (net.ipv4.tcp_notsent_lowat).
-constexpr std::size_t kFirstPieceBytes = 64 * 1024;
-constexpr std::size_t kLeftOverBytes = 32 * 1024;
-constexpr std::uint8_t kMostDoublings = 4;
-static_assert(kFirstPieceBytes << kMostDoublings == Pipe::kMostBytes);
-
 // send(2) that says nothing by signal. Negative: -errno.
 ssize_t send_some(int sink, std::span<const std::byte> bytes) {
   for (;;) {
@@ -45,7 +38,10 @@ Relay::Status Relay::advance(int source, int sink, const Means& means, Budget bu
   if (!flush(sink)) return status_;
   while (!source_ended_) {
     if (budget.copied_bytes == 0 || budget.spliced_bytes == 0) return status_ = Status::BudgetUsed;
-    const Pipe::Move move = is_in_bulk() ? splice(source, sink, means.pipe, budget) : Pipe::Move();
+    Pipe::Move move;
+    // No less than what counts as large, or the end of a budget would look like the end of the bulk.
+    if (is_in_bulk())
+      move = means.pipe.move(source, sink, std::max(budget.spliced_bytes, kLargeBytes), unsent_);
     const bool is_spliced = move.received != 0;
     const ssize_t received = is_spliced ? move.received : receive_some(source, means.buffer);
     if (received == -EAGAIN) return status_ = Status::AwaitsSource;
@@ -69,18 +65,6 @@ Relay::Status Relay::advance(int source, int sink, const Means& means, Budget bu
 // While the opening may have to be said again it has to be seen.
 bool Relay::is_in_bulk() const {
   return large_reads_ == kBulkReads && opening_limit_ == 0;
-}
-
-// No less than what counts as large, or the end of a budget would look like the end of the bulk.
-Pipe::Move Relay::splice(int source, int sink, Pipe& pipe, const Budget& budget) {
-  const std::size_t most = std::min(budget.spliced_bytes, kFirstPieceBytes << doublings_);
-  const Pipe::Move move = pipe.move(source, sink, std::max(most, kLargeBytes), unsent_);
-  if (unsent_.size() > kLeftOverBytes) {
-    doublings_ = 0;
-  } else if (doublings_ < kMostDoublings) {
-    ++doublings_;
-  }
-  return move;
 }
 
 bool Relay::pass_on(int sink, std::span<const std::byte> data) {

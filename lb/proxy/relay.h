@@ -89,7 +89,6 @@ class Relay {
   std::span<const std::byte> unsent() const { return std::span(unsent_).subspan(sent_of_unsent_); }
 
  private:
-  Pipe::Move splice(int source, int sink, Pipe& pipe, const Budget& budget);
   bool pass_on(int sink, std::span<const std::byte> data);
   void remember(std::span<const std::byte> data);
   Status fail(Status status, int error);
@@ -108,7 +107,6 @@ class Relay {
   bool source_ended_ = false;
   bool expects_end_ = false;
   std::uint8_t large_reads_ = 0;  // in a row, no further than it matters
-  std::uint8_t doublings_ = 0;    // of the first spliced piece
   Status status_ = Status::AwaitsSource;
   int error_ = 0;
 };

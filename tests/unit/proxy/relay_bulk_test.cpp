@@ -1,31 +1,22 @@
-// A relay in bulk: bytes go through pipes, and nothing else is different.
+// A relay in bulk: bytes go through the pipe, and nothing else is different.
 #include <doctest/doctest.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <array>
 #include <csignal>
 #include <memory>
-#include <utility>
 
 #include "lb/proxy/relay.h"
-#include "tests/unit/proxy/tcp_pair.h"
+#include "tests/unit/proxy/stream_ends.h"
 
 namespace vipward {
 namespace {
 
+using test::is_ending;
 using test::read_all;
 using test::TcpPair;
 using test::write_some;
 using Status = Relay::Status;
-
-bool is_ending(int fd) {
-  pollfd asked{.fd = fd, .events = POLLIN | POLLPRI | POLLRDHUP, .revents = 0};
-  REQUIRE(poll(&asked, 1, 0) >= 0);
-  return (asked.revents & (POLLPRI | POLLRDHUP | POLLHUP | POLLERR)) != 0;
-}
 
 // No two places of it within a pipe's length are alike.
 const std::string& long_text() {
@@ -282,22 +273,6 @@ TEST_CASE("an urgent byte with an end behind it is no end, in bulk") {
   f.hear();
   CHECK(f.relay.is_finished());
   CHECK(f.heard.size() == all);
-  CHECK(f.is_right());
-}
-
-// net.ipv4.tcp_notsent_lowat, or this option, stops a sink long before its buffer is full.
-TEST_CASE("of a sink that takes less than it has room for little is left over, too") {
-  Fixture f;
-  const int low = 16 * 1024;
-  REQUIRE(setsockopt(f.sink.ours.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &low, sizeof low) == 0);
-  std::size_t most = 0;
-  for (int i = 0; i < 20; ++i) {
-    for (int j = 0; j < 1000 && f.advance() != Status::AwaitsSink; ++j) f.say(256 * 1024);
-    most = std::max(most, f.relay.unsent().size());
-    f.hear();
-  }
-  CHECK(most > 0);
-  CHECK(most <= 256 * 1024);
   CHECK(f.is_right());
 }
 

@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,10 +12,15 @@
 #include <string_view>
 
 #include "lb/net/fd.h"
+#include "tests/unit/proxy/stream_ends.h"
 
 namespace vipward {
 namespace {
 
+using test::is_ending;
+using test::read_all;
+using test::text;
+using test::write_some;
 using Status = Relay::Status;
 
 // Stream sockets with a small buffer: unix ones, so nothing happens behind the test's back.
@@ -33,45 +37,6 @@ struct Pair {
   }
 };
 
-std::string text(std::size_t size) {
-  std::string result(size, '\0');
-  for (std::size_t i = 0; i < size; ++i) result[i] = static_cast<char>('a' + (i * 31 + i / 251) % 26);
-  return result;
-}
-
-// As much as the socket takes of `data`, from its front.
-std::size_t write_some(int fd, std::string_view data) {
-  std::size_t written = 0;
-  while (written < data.size()) {
-    const ssize_t n = send(fd, data.data() + written, data.size() - written, MSG_NOSIGNAL);
-    if (n <= 0) break;
-    written += static_cast<std::size_t>(n);
-  }
-  return written;
-}
-
-// Everything that is there now; `ended` is set at the end of the stream.
-std::string read_all(int fd, bool* ended = nullptr) {
-  std::string result;
-  std::array<char, 4096> buffer{};
-  for (;;) {
-    const ssize_t n = recv(fd, buffer.data(), buffer.size(), 0);
-    if (n > 0) {
-      result.append(buffer.data(), static_cast<std::size_t>(n));
-      continue;
-    }
-    if (n == 0 && ended != nullptr) *ended = true;
-    return result;
-  }
-}
-
-// What epoll would tell of a source.
-bool has_ended(int fd) {
-  pollfd asked{.fd = fd, .events = POLLIN | POLLRDHUP, .revents = 0};
-  REQUIRE(poll(&asked, 1, 0) >= 0);
-  return (asked.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
-}
-
 struct Fixture {
   static constexpr std::size_t kPlenty = 1 << 30;
 
@@ -84,7 +49,7 @@ struct Fixture {
 
   Status advance(std::size_t budget_bytes = kPlenty) { return advance_to(sink, budget_bytes); }
   Status advance_to(Pair& other_sink, std::size_t budget_bytes = kPlenty) {
-    if (has_ended(source.ours.get())) relay.expect_end();
+    if (is_ending(source.ours.get())) relay.expect_end();
     return relay.advance(source.ours.get(), other_sink.ours.get(), {.buffer = buffer, .pipe = pipe},
                          {.copied_bytes = budget_bytes, .spliced_bytes = kPlenty});
   }

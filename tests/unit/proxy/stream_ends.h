@@ -1,13 +1,15 @@
-// A connection over loopback with both ends in the test's hands, as splice(2) is about TCP: errors, urgent
-// bytes.
+// What the tests of relays and pipes do with the ends of connections: say, hear, and see what epoll would
+// tell. One thread.
 #pragma once
 
 #include <doctest/doctest.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "lb/net/address.h"
 #include "lb/net/fd.h"
@@ -15,17 +17,21 @@
 
 namespace vipward::test {
 
+// A connection over loopback with both ends in the test's hands, as splice(2) is about TCP: errors, urgent
+// bytes. Its buffers have a fixed size, so that what is sent and what is there do not depend on how the
+// kernel tunes them.
 struct TcpPair {
   Fd ours;
   Fd theirs;
-  TcpPair() {
+  // More than net.core.wmem_max and rmem_max only root gets.
+  explicit TcpPair(int buffer_bytes = 200 * 1024) {
     const Fd listener = listen_tcp(*SocketAddress::parse("127.0.0.1:0"));
     ours = open_tcp(AF_INET);
     // Before there is a connection, whose window scale they decide; accepted sockets inherit the listener's.
-    const int bytes = 200 * 1024;
     for (const int fd : {listener.get(), ours.get()}) {
-      setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
-      setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+      for (const auto& [forced, option] : {std::pair{SO_SNDBUFFORCE, SO_SNDBUF}, {SO_RCVBUFFORCE, SO_RCVBUF}})
+        if (setsockopt(fd, SOL_SOCKET, forced, &buffer_bytes, sizeof buffer_bytes) != 0)
+          setsockopt(fd, SOL_SOCKET, option, &buffer_bytes, sizeof buffer_bytes);
     }
     const int error = start_connect(ours.get(), SocketAddress::local_of(listener.get()));
     REQUIRE((error == 0 || error == EINPROGRESS));
@@ -69,6 +75,13 @@ inline std::string read_all(int fd, bool* ended = nullptr) {
     if (n == 0 && ended != nullptr) *ended = true;
     return result;
   }
+}
+
+// Whether epoll would tell of more than bytes: of an end, an error, an urgent byte (Relay::expect_end()).
+inline bool is_ending(int fd) {
+  pollfd asked{.fd = fd, .events = POLLIN | POLLPRI | POLLRDHUP, .revents = 0};
+  REQUIRE(poll(&asked, 1, 0) >= 0);
+  return (asked.revents & (POLLPRI | POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 }  // namespace vipward::test
