@@ -1,6 +1,6 @@
 #include "lb/balance/picker.h"
 
-#include <algorithm>
+#include <limits>
 
 namespace vipward {
 namespace {
@@ -33,21 +33,26 @@ class LeastConnections final : public Picker {
 
 class RoundRobin final : public Picker {
  public:
+  explicit RoundRobin(RoundRobinTurns& turns) : turns_(turns) {}
+
   std::size_t pick(std::span<const Candidate> candidates, Random&) override {
     std::int64_t total = 0;
-    const Candidate* best = &candidates.front();
+    std::int64_t most = std::numeric_limits<std::int64_t>::min();
+    std::size_t best = 0;
     for (const Candidate& candidate : candidates) {
-      if (candidate.backend >= credit_.size()) credit_.resize(candidate.backend + 1, 0);
-      credit_[candidate.backend] += candidate.weight;
+      const std::int64_t owed =
+          turns_[candidate.backend].fetch_add(candidate.weight, std::memory_order_relaxed) + candidate.weight;
       total += candidate.weight;
-      if (credit_[candidate.backend] > credit_[best->backend]) best = &candidate;
+      if (owed <= most) continue;
+      most = owed;
+      best = candidate.backend;
     }
-    credit_[best->backend] -= total;
-    return best->backend;
+    turns_[best].fetch_sub(total, std::memory_order_relaxed);
+    return best;
   }
 
  private:
-  std::vector<std::int64_t> credit_;  // by backend
+  RoundRobinTurns& turns_;
 };
 
 }  // namespace
@@ -55,8 +60,8 @@ class RoundRobin final : public Picker {
 std::unique_ptr<Picker> make_least_connections() {
   return std::make_unique<LeastConnections>();
 }
-std::unique_ptr<Picker> make_round_robin() {
-  return std::make_unique<RoundRobin>();
+std::unique_ptr<Picker> make_round_robin(RoundRobinTurns& turns) {
+  return std::make_unique<RoundRobin>(turns);
 }
 
 }  // namespace vipward

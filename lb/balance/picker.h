@@ -2,11 +2,12 @@
 // service.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
-#include <vector>
 
 #include "lb/event/random.h"
 
@@ -29,7 +30,10 @@ class Picker {
 // choose the first.
 std::unique_ptr<Picker> make_least_connections();
 // In turn by weight, spread evenly (the smooth weighted round-robin that nginx made known): 5,1,1 is a a b a
-// c a a.
-std::unique_ptr<Picker> make_round_robin();
+// c a a. What each backend is owed, by position in the service, is shared by the service's pickers of all
+// workers and outlives them. Of two that pick at the same moment both may see the same backend's turn: it is
+// owed less afterwards.
+using RoundRobinTurns = std::deque<std::atomic<std::int64_t>>;
+std::unique_ptr<Picker> make_round_robin(RoundRobinTurns& turns);
 
 }  // namespace vipward

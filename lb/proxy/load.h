@@ -1,5 +1,6 @@
-// How many sessions there are now, over all workers: what least_connections and the limits need. Every worker
-// adds and takes away; the only proxy state that threads share, but for their mailboxes. Owner: the app.
+// What must hold over all workers: how many sessions there are now, for least_connections and the limits, and
+// whose turn it is for round_robin. Every worker adds and takes away; the only proxy state that threads
+// share, but for their mailboxes. Owner: the app.
 #pragma once
 
 #include <atomic>
@@ -7,13 +8,17 @@
 #include <cstdint>
 #include <deque>
 
+#include "lb/balance/picker.h"
+
 namespace vipward {
 
 struct ServiceLoad {
-  explicit ServiceLoad(std::size_t backend_count) : backends(backend_count) {}
+  explicit ServiceLoad(std::size_t backend_count) : backends(backend_count), turns(backend_count) {}
 
   std::atomic<std::uint32_t> sessions{0};
+  std::atomic<bool> is_limited{false};              // as the log has it
   std::deque<std::atomic<std::uint32_t>> backends;  // sessions that have or try to get this backend
+  RoundRobinTurns turns;                            // by backend
 };
 
 struct ProxyLoad {
@@ -21,6 +26,8 @@ struct ProxyLoad {
   // together.
   std::uint32_t capacity = 0;
   std::atomic<std::uint32_t> sessions{0};
+  // That lack descriptors for new clients.
+  std::atomic<std::uint32_t> short_workers{0};
   // That a predecessor has still to hand over: they have their descriptors reserved.
   std::atomic<std::uint32_t> expected{0};
   std::deque<ServiceLoad> services;

@@ -8,8 +8,8 @@
 namespace vipward {
 namespace {
 
-std::unique_ptr<Picker> make_picker(BalanceAlgorithm algorithm) {
-  return algorithm == BalanceAlgorithm::RoundRobin ? make_round_robin() : make_least_connections();
+std::unique_ptr<Picker> make_picker(BalanceAlgorithm algorithm, ServiceLoad& load) {
+  return algorithm == BalanceAlgorithm::RoundRobin ? make_round_robin(load.turns) : make_least_connections();
 }
 
 }  // namespace
@@ -22,7 +22,7 @@ Service::Service(std::size_t index, ServiceConfig config, ProxyLoad& load, Servi
       load_(load.services[index]),
       counters_(counters),
       log_(log),
-      picker_(make_picker(config_.balance)),
+      picker_(make_picker(config_.balance, load_)),
       standings_(config_.backends.size()),
       views_(config_.backends.size()) {}
 
@@ -80,11 +80,12 @@ bool Service::is_well_below_limit() const {
   return sessions < limit - limit / 8;
 }
 
-// Said to be over only well below the limit: a service that hovers around it must not write a line per
-// client.
+// Once for all workers. Said to be over only well below the limit: a service that hovers around it must not
+// write a line per client.
 void Service::say_limit(bool biting) {
-  if (biting == limit_bites_ || (!biting && !is_well_below_limit())) return;
-  limit_bites_ = biting;
+  if (biting == load_.is_limited.load(std::memory_order_relaxed)) return;
+  if (!biting && !is_well_below_limit()) return;
+  if (load_.is_limited.exchange(biting, std::memory_order_relaxed) == biting) return;
   if (biting) {
     log_.warn("connection limit reached, new clients are reset",
               {{"service", config_.name}, {"connections", load_.sessions.load(std::memory_order_relaxed)}});

@@ -71,7 +71,6 @@ class Service {
   std::vector<BackendStanding> standings_;
   std::vector<ConnectPlan::View> views_;
   unsigned keepalives_ = 0;  // given so far
-  bool limit_bites_ = false;
 };
 
 }  // namespace vipward

@@ -231,6 +231,7 @@ void Worker::pause_accepting(int error) {
   }
   if (std::exchange(shortage_said_, true)) return;
   counters_.accepting.store(false, std::memory_order_relaxed);
+  if (load_.short_workers.fetch_add(1, std::memory_order_relaxed) > 0) return;
   log_.warn("accepting pauses, clients wait in the kernel's queue",
             {{"error", std::generic_category().message(error)},
              {"connections", load_.sessions.load(std::memory_order_relaxed)}});
@@ -248,6 +249,8 @@ void Worker::look_again() {
   for (const auto& acceptor : acceptors_) {
     if (!accepting_paused_) acceptor->accept_some();
   }
+  // The batch may have been all that waited, which nobody is told.
+  if (shortage_said_) accept_again_.arm_after(kAcceptRetry);
 }
 
 // Only emptied queues end a shortage: one descriptor that came free may be gone with the next client.
@@ -258,6 +261,7 @@ void Worker::on_listener_drained() {
   if (!all) return;
   shortage_said_ = false;
   counters_.accepting.store(true, std::memory_order_relaxed);
+  if (load_.short_workers.fetch_sub(1, std::memory_order_relaxed) > 1) return;
   log_.info("accepting goes on", {{"connections", load_.sessions.load(std::memory_order_relaxed)}});
 }
 

@@ -1,9 +1,12 @@
-// Which backend gets a session, over real ones, on one worker and on two.
+// Which backend gets a session, over real ones, on one worker and on several.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <deque>
+#include <map>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -61,6 +64,15 @@ TEST_CASE("round robin gives sessions in turn by weight") {
   CHECK(cluster.open(proxy, clients, 4) == "abca");
 }
 
+TEST_CASE("two workers take turns with each other") {
+  Cluster cluster;
+  ProxyUnderTest proxy(cluster.service(BalanceAlgorithm::RoundRobin, {2, 1, 1}), {.workers = 2});
+  std::deque<Peer> clients;
+  for (int i = 0; i < 10; ++i) CHECK(cluster.open(proxy, clients, 4) == "abca");
+  CHECK(proxy.accepted_by(0) > 0);
+  CHECK(proxy.accepted_by(1) > 0);
+}
+
 TEST_CASE("least connections levels the sessions that are there, by weight") {
   Cluster cluster;
   ProxyUnderTest proxy(cluster.service(BalanceAlgorithm::LeastConnections, {1, 2, 1}));
@@ -110,6 +122,88 @@ TEST_CASE("two workers on one address share the counts that least connections ne
   for (std::size_t i = 0; i < 3; ++i) CHECK(proxy.sessions_of(i) == 0);
 }
 
+// `count` clients, on four threads: first all connect, then all say something as nearly at once as it goes,
+// so that every worker has many to place at any moment. Returns when all are established.
+std::deque<Peer> open_at_once(const ProxyUnderTest& proxy, std::size_t count) {
+  const auto established = [&] {
+    return proxy.backend(0).sessions + proxy.backend(1).sessions + proxy.backend(2).sessions;
+  };
+  const std::uint64_t before = established();
+  std::deque<Peer> clients;
+  for (std::size_t i = 0; i < count; ++i) clients.push_back(proxy.connect());
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t first = 0; first < 4; ++first) {
+      threads.emplace_back([&, first] {
+        for (std::size_t i = first; i < count; i += 4) clients[i].send("x");
+      });
+    }
+  }
+  CHECK(wait_until([&] { return established() == before + count; }, kPatience));
+  return clients;
+}
+
+std::uint32_t difference(const ProxyUnderTest& proxy) {
+  const auto [least, most] = std::minmax({proxy.sessions_of(0), proxy.sessions_of(1), proxy.sessions_of(2)});
+  return most - least;
+}
+
+// While none ends, the counts differ by one for each worker at most: one of them places by counts that are
+// true, each of the others one session by counts that have just become old.
+TEST_CASE("two workers, or three, spread sessions that come at once over the backends almost evenly") {
+  unsigned workers = 2;
+  SUBCASE("two") {}
+  SUBCASE("three") {
+    workers = 3;
+  }
+  constexpr std::size_t kSessions = 600;
+  const Cluster cluster;
+  ProxyUnderTest proxy(cluster.service(BalanceAlgorithm::LeastConnections, {1, 1, 1}), {.workers = workers});
+  const auto clients = open_at_once(proxy, kSessions);
+  CHECK(proxy.sessions() == kSessions);
+  CHECK(difference(proxy) <= workers);
+  for (unsigned i = 0; i < workers; ++i) CHECK(proxy.accepted_by(i) > kSessions / workers / 3);
+}
+
+TEST_CASE("two workers both fill up what one of them has lost") {
+  Cluster cluster;
+  ProxyUnderTest proxy(cluster.service(BalanceAlgorithm::LeastConnections, {1, 1, 1}), {.workers = 2});
+  std::deque<Peer> clients;
+  std::vector<std::size_t> of_first;  // sessions of backend 0 on worker 0
+  for (std::size_t i = 0; i < 120; ++i) {
+    const std::uint64_t before = proxy.accepted_by(0);
+    if (cluster.open(proxy, clients) == 'a' && proxy.accepted_by(0) > before) of_first.push_back(i);
+  }
+  // Half of 40, about: some at all is what is needed.
+  REQUIRE(of_first.size() > 5);
+  for (const std::size_t i : of_first) clients[i].reset();
+  REQUIRE(wait_until([&] { return proxy.sessions_of(0) == 40 - of_first.size(); }, kPatience));
+  const auto more = open_at_once(proxy, of_first.size());
+  CHECK(proxy.sessions() == 120);
+  CHECK(difference(proxy) <= 2);
+}
+
+TEST_CASE("two workers of proxies that start cold do not all choose the first backend") {
+  Cluster cluster;
+  std::map<char, int> first_choices;
+  std::array<std::set<char>, 2> by_worker;
+  for (int i = 0; i < 60; ++i) {
+    ProxyUnderTest proxy(cluster.service(BalanceAlgorithm::LeastConnections, {1, 1, 1}), {.workers = 2});
+    std::deque<Peer> clients;
+    const char letter = cluster.open(proxy, clients);
+    ++first_choices[letter];
+    by_worker[proxy.accepted_by(0) > 0 ? 0 : 1].insert(letter);
+    // Together with the first one, the next two are one for each.
+    std::string three = letter + cluster.open(proxy, clients, 2);
+    std::ranges::sort(three);
+    CHECK(three == "abc");
+    cluster.served.clear();
+  }
+  // By chance one of them would be missing once in 10^10 runs.
+  CHECK(first_choices.size() == 3);
+  for (const auto& letters : by_worker) CHECK(letters.size() > 1);
+}
+
 TEST_CASE("two workers together keep to max_connections, give or take one") {
   Backend backend;
   ServiceConfig service = service_with({backend.address()});
@@ -121,6 +215,7 @@ TEST_CASE("two workers together keep to max_connections, give or take one") {
   CHECK(proxy.sessions() >= 50);
   CHECK(proxy.sessions() <= 51);
   CHECK(proxy.rejected(RejectReason::Limit) == 100 - proxy.sessions());
+  CHECK(proxy.count_logged("connection limit reached") == 1);
 }
 
 // What a TSan run is for: clients on several threads, states that change, numbers read meanwhile, a stop.

@@ -114,9 +114,11 @@ struct Rush {
 
 struct Fixture {
   PeerProcess rush{Rush::run};
-  ProxyUnderTest proxy{make_service(rush)};
+  ProxyUnderTest proxy;
 
-  Fixture() { rush.pipe().put(proxy.address().port()); }
+  explicit Fixture(unsigned workers = 1) : proxy(make_service(rush), {.workers = workers}) {
+    rush.pipe().put(proxy.address().port());
+  }
   static ServiceConfig make_service(PeerProcess& rush) {
     return service_with({*SocketAddress::parse("127.0.0.1:" + std::to_string(rush.pipe().get().value()))});
   }
@@ -154,6 +156,21 @@ TEST_CASE("sixty clients where twenty fit: the others wait in the kernel, all ar
   CHECK(f.proxy.logged("accepting pauses").at(0).find("error=\"Too many open files\"") != std::string::npos);
 }
 
+TEST_CASE("two workers without descriptors are one shortage") {
+  Fixture f(2);
+  {
+    const FewDescriptors few(20);
+    CHECK(f.connect(60) == 60);
+    // Both of them, which are to find it out.
+    CHECK(wait_until([&] { return f.proxy.accepting_workers() == 0; }, kPatience));
+  }
+  CHECK(f.wait_answered(60));
+  CHECK(wait_until([&] { return f.proxy.accepting_workers() == 2; }, kPatience));
+  CHECK(f.proxy.wait_logged("accepting goes on"));
+  CHECK(f.proxy.count_logged("accepting pauses") == 1);
+  CHECK(f.proxy.count_logged("accepting goes on") == 1);
+}
+
 TEST_CASE("when descriptors come back from elsewhere accepting goes on, without a session that ends") {
   Fixture f;
   std::optional<FewDescriptors> few(10);
@@ -168,14 +185,19 @@ TEST_CASE("when descriptors come back from elsewhere accepting goes on, without 
 }
 
 TEST_CASE("the shortage is over without a next client: that is known and said") {
+  std::uint64_t waiting = 1;
+  SUBCASE("one waited") {}
+  SUBCASE("as many as are accepted at once") {
+    waiting = 16;
+  }
   Fixture f;
   std::optional<FewDescriptors> few(3);
-  CHECK(f.connect(2) == 2);
+  CHECK(f.connect(1 + waiting) == 1 + waiting);
   CHECK(f.wait_answered(1));
   REQUIRE(f.proxy.wait_logged("accepting pauses"));
   // Nobody else comes.
   few.reset();
-  CHECK(f.wait_answered(2));
+  CHECK(f.wait_answered(1 + waiting));
   CHECK(wait_until([&] { return f.proxy.is_accepting(); }, kPatience));
 }
 

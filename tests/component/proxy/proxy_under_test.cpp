@@ -110,6 +110,10 @@ void ProxyUnderTest::run_inside(const std::function<void()>& task) {
   ran.get_future().wait();
 }
 
+void ProxyUnderTest::run_soon(const std::function<void()>& task) {
+  workers_[0]->post([task](Worker&) { task(); });
+}
+
 std::uint64_t ProxyUnderTest::accepted() const {
   std::uint64_t sum = 0;
   for (const auto& worker : counters_) sum += worker.services[0].accepted.value();
@@ -173,9 +177,10 @@ std::uint64_t ProxyUnderTest::lost_listeners(std::size_t service) const {
   return sum;
 }
 
-bool ProxyUnderTest::is_accepting() const {
-  return std::all_of(counters_.begin(), counters_.end(),
-                     [](const WorkerCounters& worker) { return worker.accepting.load(); });
+unsigned ProxyUnderTest::accepting_workers() const {
+  unsigned count = 0;
+  for (const WorkerCounters& worker : counters_) count += worker.accepting.load() ? 1 : 0;
+  return count;
 }
 
 std::vector<BackendId> ProxyUnderTest::refusals() const {

@@ -49,6 +49,8 @@ class ProxyUnderTest {
   unsigned beats() const { return beats_.load(); }
   // Runs on worker 0's thread; returns when it has run.
   void run_inside(const std::function<void()>& task);
+  // The same without waiting for it: in its next turn, if it is asked for on that thread.
+  void run_soon(const std::function<void()>& task);
 
   // Sums over workers.
   std::uint64_t accepted() const;
@@ -67,7 +69,8 @@ class ProxyUnderTest {
   std::uint64_t durations_measured() const;
   std::uint64_t accepted_by(std::size_t worker) const;
   std::uint64_t lost_listeners(std::size_t service) const;
-  bool is_accepting() const;
+  unsigned accepting_workers() const;
+  bool is_accepting() const { return accepting_workers() == workers_.size(); }
   // Of the shared load.
   std::uint32_t sessions() const { return load_.sessions.load(); }
   std::uint32_t sessions_of(std::size_t backend) const { return load_.services[0].backends[backend].load(); }

@@ -17,27 +17,27 @@ std::string sequence(Picker& picker, const std::vector<Candidate>& candidates, i
   return letters;
 }
 
+// Round robin that begins.
+std::string beginning(const std::vector<Candidate>& candidates, int n) {
+  RoundRobinTurns turns(candidates.size());
+  return sequence(*make_round_robin(turns), candidates, n);
+}
+
 TEST_CASE("round robin takes equal backends in turn") {
-  const auto picker = make_round_robin();
-  CHECK(sequence(*picker, {{.backend = 0}, {.backend = 1}, {.backend = 2}}, 9) == "abcabcabc");
+  CHECK(beginning({{.backend = 0}, {.backend = 1}, {.backend = 2}}, 9) == "abcabcabc");
 }
 
 TEST_CASE("round robin spreads weights evenly over the turn") {
-  CHECK(sequence(*make_round_robin(),
-                 {{.backend = 0, .weight = 5}, {.backend = 1, .weight = 1}, {.backend = 2, .weight = 1}},
-                 14) == "aabacaaaabacaa");
-  CHECK(sequence(*make_round_robin(), {{.backend = 0, .weight = 2}, {.backend = 1, .weight = 1}}, 6) ==
-        "abaaba");
-  CHECK(sequence(*make_round_robin(), {{.backend = 0, .weight = 1}, {.backend = 1, .weight = 3}}, 8) ==
-        "babbbabb");
+  CHECK(beginning({{.backend = 0, .weight = 5}, {.backend = 1, .weight = 1}, {.backend = 2, .weight = 1}},
+                  14) == "aabacaaaabacaa");
+  CHECK(beginning({{.backend = 0, .weight = 2}, {.backend = 1, .weight = 1}}, 6) == "abaaba");
+  CHECK(beginning({{.backend = 0, .weight = 1}, {.backend = 1, .weight = 3}}, 8) == "babbbabb");
 }
 
 TEST_CASE("round robin ignores connections and works with the largest weights") {
-  const auto picker = make_round_robin();
-  CHECK(sequence(*picker, {{.backend = 0, .connections = 99}, {.backend = 1}}, 4) == "abab");
+  CHECK(beginning({{.backend = 0, .connections = 99}, {.backend = 1}}, 4) == "abab");
   std::map<char, int> counts;
-  for (const char letter :
-       sequence(*make_round_robin(), {{.backend = 0, .weight = 1000}, {.backend = 1, .weight = 1}}, 1001)) {
+  for (const char letter : beginning({{.backend = 0, .weight = 1000}, {.backend = 1, .weight = 1}}, 1001)) {
     ++counts[letter];
   }
   CHECK(counts['a'] == 1000);
@@ -45,12 +45,23 @@ TEST_CASE("round robin ignores connections and works with the largest weights") 
 }
 
 TEST_CASE("round robin goes on evenly when a backend leaves and comes back") {
-  const auto picker = make_round_robin();
+  RoundRobinTurns turns(3);
+  const auto picker = make_round_robin(turns);
   const std::vector<Candidate> all{{.backend = 0}, {.backend = 1}, {.backend = 2}};
   const std::vector<Candidate> without_b{{.backend = 0}, {.backend = 2}};
   CHECK(sequence(*picker, all, 3) == "abc");
   CHECK(sequence(*picker, without_b, 4) == "acac");
   CHECK(sequence(*picker, all, 6) == "abcabc");
+}
+
+TEST_CASE("round robin goes on where another worker's picker has left off") {
+  RoundRobinTurns turns(3);
+  const std::array pickers{make_round_robin(turns), make_round_robin(turns)};
+  const std::vector<Candidate> candidates{{.backend = 0, .weight = 2}, {.backend = 1}, {.backend = 2}};
+  std::string letters;
+  for (const std::size_t worker : {0u, 1u, 1u, 0u, 1u, 1u, 1u, 0u})
+    letters += sequence(*pickers[worker], candidates, 1);
+  CHECK(letters == "abcaabca");
 }
 
 TEST_CASE("least connections takes the fewest per weight") {

@@ -18,7 +18,8 @@ const TimePoint kStart = TimePoint{} + 1h;
 struct Fixture {
   ConnectPlan plan;
   std::vector<View> backends;
-  std::unique_ptr<Picker> picker = make_round_robin();
+  RoundRobinTurns turns = RoundRobinTurns(8);
+  std::unique_ptr<Picker> picker = make_round_robin(turns);
   Random random{1};
 
   void begin(bool fail_open = true) {
