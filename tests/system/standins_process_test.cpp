@@ -245,7 +245,7 @@ TEST_CASE("without descriptors accepting pauses, says so once, and goes on by it
   CHECK(reset == 0);
   CHECK(vipward.process().wait_for_line("accepting goes on", 10s));
   CHECK(rig.byte_client().send_bytes("\n") == ClientError::None);
-  CHECK(rig.ask(10).size() == 3);
+  CHECK(rig.ask(30).size() == 3);
   // One line for a shortage, however long it lasts.
   CHECK(vipward.process().count_lines("accepting pauses") <= 3);
   CHECK(wait_until(
