@@ -27,8 +27,8 @@ class Loop {
   struct Outer {
     // Adds libuv's descriptor (uv_backend_fd(3)), level-triggered.
     std::function<void(int libuv)> add;
-    // Waits so many milliseconds at most (-1: for ever) and serves what has come; whether something is
-    // libuv's.
+    // Waits so many milliseconds at most (-1: for ever) and serves what has come; whether something
+    // may be libuv's.
     std::function<bool(int timeout_ms)> turn;
   };
   // Before run(), by one who takes it back with an empty one before it goes.

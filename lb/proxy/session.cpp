@@ -176,6 +176,7 @@ bool Session::start_attempt(const ConnectPlan::Attempt& attempt) {
   const int fd = record_.backend_socket.get();
   service_.set_liveness(fd);
   const int error = start_connect(fd, address);
+  ++context_.attempts_and_ends;
   // Added only now: an unconnected socket would report EPOLLHUP.
   if ((error == 0 || error == EINPROGRESS) && context_.poller.add(fd, backend_end_)) {
     context_.deadlines.arm(*this, attempt.give_up_at);
@@ -440,6 +441,7 @@ void Session::end(EndReason reason) {
     set_orderly_close(record_.client.get());
     if (record_.backend_socket) set_orderly_close(record_.backend_socket.get());
   }
+  ++context_.attempts_and_ends;
   ServiceCounters& counters = service_.counters();
   counters.closed[static_cast<std::size_t>(reason)].add();
   counters.duration.observe(now - record_.accepted_at);

@@ -31,6 +31,7 @@ struct SessionContext {
   std::function<void(BackendId)> on_connect_refused;  // worth a check at once
   std::function<void(int error)> on_no_descriptors;   // EMFILE and the like
   std::uint64_t moved_bytes = 0;                      // by all of them, ever
+  std::uint64_t attempts_and_ends = 0;                // the same
 };
 
 class Session : public DeadlineQueue::Entry {

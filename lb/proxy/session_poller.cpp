@@ -51,23 +51,21 @@ void SessionPoller::remove(int fd) {
 
 bool SessionPoller::turn(int timeout_ms) {
   std::array<epoll_event, kBatch> events;
-  std::uint64_t moved = 0;
+  std::uint64_t cost = 0;
   bool is_libuvs = false;
-  TimePoint until{};  // once there is a second batch
-  for (std::size_t seen = 0; seen < kTurnEvents && moved < kTurnBytes;) {
+  for (std::size_t seen = 0; seen < kTurnEvents && cost < kTurnBytes;) {
     const int count = epoll_wait(epoll_.get(), events.data(), events.size(), seen == 0 ? timeout_ms : 0);
     for (int i = 0; i < count; ++i) {
       const epoll_event& event = events[static_cast<std::size_t>(i)];
       if (event.data.ptr == nullptr) {
         is_libuvs = true;
       } else {
-        moved += dispatch(event);
+        cost += dispatch(event);
       }
     }
     on_batch_end_();
     if (count < static_cast<int>(events.size())) break;
-    if (seen == 0) until = loop_.now() + kTurnTime;
-    if (loop_.now() >= until) break;
+    is_libuvs = true;  // for all we know: it may stand behind the batch
     seen += events.size();
   }
   return is_libuvs;

@@ -4,7 +4,6 @@
 // would cost an EPOLL_CTL_DEL and an ADD at every change of interest. Owner: a worker; its thread.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 
@@ -34,20 +33,17 @@ struct SocketEvents {
 
 class SessionPoller {
  public:
-  // A turn of the loop takes one batch on, and more while these have moved no more than kTurnBytes: thousands
+  // A turn of the loop takes one batch on, and more while these have cost no more than kTurnBytes: thousands
   // of events that cost nothing, as of sessions that have just been taken over, must not stand in the way for
   // many turns. What remains is there in the next one, after timers, mailbox and sessions that wait for their
   // turn have had theirs.
   static constexpr std::size_t kBatch = 512;
   static constexpr std::size_t kTurnEvents = 4096;
   static constexpr std::size_t kTurnBytes = std::size_t{128} * 1024;
-  // After the first batch. Events that move nothing need not cost nothing: each of a burst of clients is a
-  // connect.
-  static constexpr std::chrono::milliseconds kTurnTime{5};
 
   // Throws std::system_error if the kernel gives no epoll descriptor. `on_events` for each event of a batch,
-  // returns the bytes that it has moved. `on_batch_end` after it: sessions that ended meanwhile must live
-  // until then, as later events of the batch may still point at them.
+  // returns what it has cost, in bytes moved. `on_batch_end` after it: sessions that ended meanwhile must
+  // live until then, as later events of the batch may still point at them.
   SessionPoller(Loop& loop, std::function<std::uint64_t(SessionEnd&, SocketEvents)> on_events,
                 std::function<void()> on_batch_end);
   ~SessionPoller();

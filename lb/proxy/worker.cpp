@@ -18,6 +18,10 @@ constexpr std::chrono::milliseconds kQuiet{100};
 // What sessions that wait for their turn move in one turn of the loop, about.
 constexpr std::uint64_t kTurnBytes = std::uint64_t{512} * 1024;
 
+// What a small message, an attempt to connect or an end costs beside its bytes, as so many bytes: half a
+// batch of them is a turn's share.
+constexpr std::uint64_t kEventCost = 2 * SessionPoller::kTurnBytes / SessionPoller::kBatch;
+
 bool contains(std::span<const IpAddress> addresses, const IpAddress& address) {
   return std::ranges::find(addresses, address) != addresses.end();
 }
@@ -48,12 +52,7 @@ Worker::Worker(Loop& loop, Log& log, const std::vector<ServiceConfig>& services,
             }),
       services_(make_services(services, load, counters, log)),
       poller_(
-          loop,
-          [this](SessionEnd& end, SocketEvents events) {
-            const std::uint64_t before = context_.moved_bytes;
-            end.session->on_events(end.side, events);
-            return context_.moved_bytes - before;
-          },
+          loop, [this](const SessionEnd& end, SocketEvents events) { return on_events(end, events); },
           [this] { bury_the_dead(); }),
       deadlines_(
           loop, [this](DeadlineQueue::Entry& due) { static_cast<Session&>(due).on_deadline(loop_.now()); },
@@ -82,6 +81,14 @@ Worker::Worker(Loop& loop, Log& log, const std::vector<ServiceConfig>& services,
 
 Worker::~Worker() {
   stop();
+}
+
+std::uint64_t Worker::on_events(const SessionEnd& end, SocketEvents events) {
+  const std::uint64_t bytes_before = context_.moved_bytes;
+  const std::uint64_t others_before = context_.attempts_and_ends;
+  end.session->on_events(end.side, events);
+  const std::uint64_t moved = context_.moved_bytes - bytes_before;
+  return moved == 0 && context_.attempts_and_ends == others_before ? 0 : moved + kEventCost;
 }
 
 void Worker::open_acceptor(ServiceListener listener) {
@@ -229,7 +236,7 @@ void Worker::pause_accepting(int error) {
     for (const auto& acceptor : acceptors_) acceptor->pause();
     accept_again_.arm_after(kAcceptRetry);
   }
-  if (std::exchange(shortage_said_, true)) return;
+  if (std::exchange(is_short_, true)) return;
   counters_.accepting.store(false, std::memory_order_relaxed);
   if (load_.short_workers.fetch_add(1, std::memory_order_relaxed) > 0) return;
   log_.warn("accepting pauses, clients wait in the kernel's queue",
@@ -245,21 +252,21 @@ void Worker::resume_accepting() {
 // Whether a shortage is over shows only when somebody accepts: with no next client nobody would.
 void Worker::look_again() {
   resume_accepting();
-  if (!shortage_said_) return;
+  if (!is_short_) return;
   for (const auto& acceptor : acceptors_) {
     if (!accepting_paused_) acceptor->accept_some();
   }
   // The batch may have been all that waited, which nobody is told.
-  if (shortage_said_) accept_again_.arm_after(kAcceptRetry);
+  if (is_short_) accept_again_.arm_after(kAcceptRetry);
 }
 
 // Only emptied queues end a shortage: one descriptor that came free may be gone with the next client.
 void Worker::on_listener_drained() {
-  if (!shortage_said_) return;
+  if (!is_short_) return;
   const bool all =
       std::ranges::all_of(acceptors_, [](const auto& acceptor) { return acceptor->was_drained(); });
   if (!all) return;
-  shortage_said_ = false;
+  is_short_ = false;
   counters_.accepting.store(true, std::memory_order_relaxed);
   if (load_.short_workers.fetch_sub(1, std::memory_order_relaxed) > 1) return;
   log_.info("accepting goes on", {{"connections", load_.sessions.load(std::memory_order_relaxed)}});

@@ -78,6 +78,8 @@ class Worker {
  private:
   static constexpr std::size_t kBufferBytes = 32 * 1024;
 
+  // Returns what it has cost, in bytes.
+  std::uint64_t on_events(const SessionEnd& end, SocketEvents events);
   void open_acceptor(ServiceListener listener);
   Acceptor::Callbacks callbacks_for(Service& service, const SocketAddress& bound);
   bool came_too_late(const SocketAddress& bound, int connection) const;
@@ -111,7 +113,7 @@ class Worker {
   SessionContext context_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   bool accepting_paused_ = false;  // no acceptor is watched
-  bool shortage_said_ = false;     // until every listener's queue could be emptied
+  bool is_short_ = false;          // until every listener's queue could be emptied
   std::vector<IpAddress> refused_on_;
 };
 
