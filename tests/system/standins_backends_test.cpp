@@ -207,7 +207,7 @@ TEST_CASE("one backend whose packets are dropped costs a client one connect.time
   config.health_check["interval"] = "1h";
   rig.start_ready_vipward(config);
   rig.host().drop_packets_to(rig.address_of("master-1"));
-  const auto answers = rig.ask(12);
+  const auto answers = rig.ask(20);
   CHECK(answers.size() == 2);
   CHECK_FALSE(answers.contains("master-1"));
   CHECK(answers.contains("master-2"));
