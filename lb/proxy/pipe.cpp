@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/sock_diag.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -29,9 +30,15 @@ constexpr std::size_t kLeastBytes = 16 * 1024;
 // Each try would be some system calls for every piece that is copied instead.
 constexpr unsigned kRetryAfterMoves = 100;
 
-// Faults of splice(2), and not of a socket: a filter of system calls, no memory.
-bool is_splices_own(int error) {
-  return error == ENOSYS || error == EPERM || error == EINVAL || error == ENOMEM;
+// As often as it has to work before a refusal is said again.
+constexpr unsigned kForgottenAfterMoves = 10'000;
+
+// A fault of splice(2), and not of the socket: a filter of system calls, no memory. A filter may say
+// anything, but a connection that has failed is over, which poll(2) knows without taking the error.
+bool is_splices_own(int error, int socket) {
+  if (error == ENOSYS || error == EPERM || error == EINVAL || error == ENOMEM) return true;
+  pollfd asked{.fd = socket, .events = 0, .revents = 0};
+  return error != EAGAIN && poll(&asked, 1, 0) == 0;
 }
 
 // splice(2) without waiting, whatever the pipe says. Negative: -errno.
@@ -65,8 +72,9 @@ Pipe::Move Pipe::move(int source, int sink, std::size_t most_bytes, std::vector<
   Move move{.received = splice_some(source, write_end_.get(), wanted)};
   if (move.received < 0) {
     const int error = static_cast<int>(-move.received);
-    if (is_splices_own(error)) refuse(error);
-    if (is_splices_own(error) || error == EAGAIN) move.received = 0;
+    const bool is_own = is_splices_own(error, source);
+    if (is_own) refuse(error);
+    if (is_own || error == EAGAIN) move.received = 0;
   }
   if (move.received <= 0) return move;
   const auto received = static_cast<std::size_t>(move.received);
@@ -76,12 +84,15 @@ Pipe::Move Pipe::move(int source, int sink, std::size_t most_bytes, std::vector<
     if (sent <= 0) move.sink_error = sent < 0 ? static_cast<int>(-sent) : EAGAIN;
   }
   spliced_bytes_.add(move.sent);
+  if (++moves_since_refusal_ == kForgottenAfterMoves) was_refused_ = false;
   if (move.sink_error == 0) return move;
-  const bool may_be_sent = move.sink_error == EAGAIN || is_splices_own(move.sink_error);
-  if (may_be_sent) read_out(received - move.sent, unsent);
-  // What nobody will take must not be found by the next one.
-  if (!may_be_sent) close();
-  if (may_be_sent && move.sink_error != EAGAIN) refuse(std::exchange(move.sink_error, EAGAIN));
+  const bool is_own = is_splices_own(move.sink_error, sink);
+  if (is_own || move.sink_error == EAGAIN) {
+    read_out(received - move.sent, unsent);
+  } else {
+    close();  // what nobody will take must not be found by the next one
+  }
+  if (is_own) refuse(std::exchange(move.sink_error, EAGAIN));
   return move;
 }
 
@@ -123,6 +134,7 @@ bool Pipe::open() {
 
 void Pipe::refuse(int error) {
   moves_until_retry_ = kRetryAfterMoves;
+  moves_since_refusal_ = 0;
   if (!std::exchange(was_refused_, true)) on_refused_(error);
 }
 

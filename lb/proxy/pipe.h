@@ -21,9 +21,10 @@ class Pipe {
   static constexpr std::size_t kMostBytes = std::size_t{1024} * 1024;
 
   // It is opened when it is first needed. `spliced_bytes` counts what went through it to a sink. `on_refused`
-  // once, when it cannot be had: no descriptors, no splice(2) (ENOSYS, EPERM), or (ENOBUFS) so many pages of
-  // this user's are in pipes already that the kernel gives no room worth the while (pipe(7),
-  // /proc/sys/fs/pipe-user-pages-soft). It is tried again after a while.
+  // when it cannot be had: no descriptors, no splice(2) (ENOSYS, EPERM, whatever a filter says), or (ENOBUFS)
+  // so many pages of this user's are in pipes already that the kernel gives no room worth the while (pipe(7),
+  // /proc/sys/fs/pipe-user-pages-soft). It is tried again after a while; on_refused hears of it again only
+  // when it has worked for long.
   Pipe(Counter& spliced_bytes, std::function<void(int error)> on_refused);
   Pipe(const Pipe&) = delete;
   Pipe& operator=(const Pipe&) = delete;
@@ -39,7 +40,7 @@ class Pipe {
     int sink_error = 0;
   };
   // From one non-blocking TCP socket to another, at most `most_bytes` and about what the sink has room for,
-  // so that little is left over. SIGPIPE must be ignored.
+  // so that little is left over, unless the kernel changes its mind meanwhile. SIGPIPE must be ignored.
   Move move(int source, int sink, std::size_t most_bytes, std::vector<std::byte>& unsent);
 
   std::size_t room() const { return room_; }  // bytes; 0 while it is not open
@@ -55,10 +56,12 @@ class Pipe {
   std::function<void(int)> on_refused_;
   bool was_refused_ = false;
   unsigned moves_until_retry_ = 0;
+  unsigned moves_since_refusal_ = 0;
   Fd read_end_;
   Fd write_end_;
   std::size_t room_ = 0;
-  std::uint32_t unsent_limit_ = 0;  // bytes of a socket's that are not on the wire yet; of the host
+  std::uint32_t unsent_limit_ =
+      0;  // bytes of a socket's that are not on the wire yet; as it was when the pipe was opened
 };
 
 }  // namespace vipward

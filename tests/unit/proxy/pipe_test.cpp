@@ -3,10 +3,14 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +18,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -131,7 +136,40 @@ TEST_CASE("a sink that may hold few unsent bytes (tcp_notsent_lowat) leaves litt
     TcpPair sink(kBuffers);
     return static_cast<int>(std::min<std::size_t>(left_over(f, source, sink) / 1024, 254));
   });
+  REQUIRE_MESSAGE(kib != 255, "no network namespace of its own");
   CHECK(kib <= 64);
+}
+
+// seccomp(2): splice(2) answers so from now on.
+bool forbid_splice(int error) {
+  std::array filter{
+      sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_splice, 0, 1),
+      sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error)),
+      sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog program{.len = filter.size(), .filter = filter.data()};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+TEST_CASE("a filter that forbids splice(2) is no fault of a socket's, whatever it says; it is said once") {
+  for (const int error : {EPERM, ENOSYS, EACCES, ENOTSUP}) {
+    CAPTURE(error);
+    const int refused = answer_of_child([error] {
+      Fixture f;
+      TcpPair source;
+      TcpPair sink;
+      test::write_some(source.theirs.get(), "hello");
+      if (!forbid_splice(error)) return 255;
+      for (int i = 0; i < 300; ++i) {
+        const Pipe::Move move = f.pipe.move(source.ours.get(), sink.ours.get(), 100, f.unsent);
+        if (move.received != 0 || move.sink_error != 0) return 254;
+      }
+      return f.refusals.size() == 1 ? f.refusals.front() : 253;
+    });
+    CHECK(refused == error);
+  }
 }
 
 TEST_CASE("without descriptors there is no pipe, said once, until there are some again") {
@@ -173,6 +211,7 @@ int room_beside(int taken_kib) {
     if (f.pipe.room() == 0) return f.refusals == std::vector{ENOBUFS} ? 0 : 253;
     return static_cast<int>(f.pipe.room() / (16 * 1024));
   });
+  REQUIRE_MESSAGE(answer <= 64, "no such user, or no such pipes");
   return answer * 16;
 }
 
