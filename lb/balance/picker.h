@@ -1,5 +1,5 @@
-// Which of several equally eligible backends gets the next session. Pure. Owner: a worker, one picker per
-// service.
+// Which of several equally eligible backends gets the next session. No system call, no clock. Owner: a
+// worker, one picker per service.
 #pragma once
 
 #include <atomic>

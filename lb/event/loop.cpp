@@ -75,7 +75,10 @@ void Loop::run() {
   bool is_called = true;
   for (;;) {
     uv_update_time(&state_->loop);
-    if (is_called || uv_backend_timeout(&state_->loop) == 0) uv_run(&state_->loop, UV_RUN_NOWAIT);
+    if (is_called || uv_backend_timeout(&state_->loop) == 0) {
+      uv_run(&state_->loop, UV_RUN_NOWAIT);
+      uv_update_time(&state_->loop);  // what it ran took time, which the timeout must know
+    }
     if (state_->stopped) return;
     is_called = state_->outer.turn(uv_backend_timeout(&state_->loop));
   }

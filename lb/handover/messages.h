@@ -111,7 +111,7 @@ struct Bytes {
   BytesOf of = BytesOf::ToBackendUnsent;
   std::vector<std::byte> chunk;
 };
-// What one relay may hold, and all of a batch together. A worker's buffer has 32 KiB, an opening 16.
+// What one relay may hold, all that a splice left over at most, and all of a batch together.
 inline constexpr std::size_t kLongestHeld = Pipe::kMostBytes;
 inline constexpr std::size_t kLongestBatch = std::size_t{8} * 1024 * 1024;
 

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <mutex>
 
 #include "lb/balance/picker.h"
 
@@ -26,11 +27,14 @@ struct ProxyLoad {
   // together.
   std::uint32_t capacity = 0;
   std::atomic<std::uint32_t> sessions{0};
-  // That lack descriptors for new clients.
-  std::atomic<std::uint32_t> short_workers{0};
   // That a predecessor has still to hand over: they have their descriptors reserved.
   std::atomic<std::uint32_t> expected{0};
   std::deque<ServiceLoad> services;
+
+  // Held while one of these changes and the log says so, that its lines come in the order of what they say:
+  // how many workers lack descriptors for new clients, ServiceLoad::is_limited.
+  std::mutex transitions;
+  std::uint32_t short_workers = 0;  // guarded by transitions
 
   std::uint32_t taken() const {
     return sessions.load(std::memory_order_relaxed) + expected.load(std::memory_order_relaxed);

@@ -1,6 +1,7 @@
 #include "lb/proxy/service.h"
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 #include "lb/net/socket.h"
@@ -85,6 +86,7 @@ bool Service::is_well_below_limit() const {
 void Service::say_limit(bool biting) {
   if (biting == load_.is_limited.load(std::memory_order_relaxed)) return;
   if (!biting && !is_well_below_limit()) return;
+  const std::lock_guard lock(proxy_load_.transitions);
   if (load_.is_limited.exchange(biting, std::memory_order_relaxed) == biting) return;
   if (biting) {
     log_.warn("connection limit reached, new clients are reset",

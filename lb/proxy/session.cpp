@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <system_error>
 #include <utility>
 #include <variant>
 
@@ -157,97 +156,27 @@ void Session::connect_next() {
 }
 
 // True: under way, or waiting. False: failed at once, the next one's turn.
-bool Session::start_attempt(const ConnectPlan::Attempt& attempt) {
-  const SocketAddress& address = service_.backend(attempt.backend).address;
-  record_.attempt_started_at = context_.loop.now();
-  record_.backend_socket = take_backend_side(address.ip().family());
-  if (!record_.backend_socket && is_shortage(errno)) {
-    context_.on_no_descriptors(errno);
-    record_.plan.take_back(attempt.backend);
-    wait_for_descriptor();
-    return true;
-  }
-  record_.backend = attempt.backend;
-  service_.load().backends[attempt.backend].fetch_add(1, std::memory_order_relaxed);
-  if (!record_.backend_socket) {  // EAFNOSUPPORT: no IPv6 here
-    on_attempt_failed(errno);
-    return false;
-  }
-  const int fd = record_.backend_socket.get();
-  service_.set_liveness(fd);
-  const int error = start_connect(fd, address);
-  ++context_.attempts_and_ends;
-  // Added only now: an unconnected socket would report EPOLLHUP.
-  if ((error == 0 || error == EINPROGRESS) && context_.poller.add(fd, backend_end_)) {
-    context_.deadlines.arm(*this, attempt.give_up_at);
-    return true;
-  }
-  on_attempt_failed(error == 0 || error == EINPROGRESS ? errno : error);
-  return false;
-}
-
-// The one that came with the client, while there is one and it fits; else a new one. Empty leaves errno.
-Fd Session::take_backend_side(int family) {
-  Fd ready = std::move(record_.backend_side);
-  if (ready && family == service_.usual_family()) return ready;
-  ready.reset();
-  return open_tcp(family);
-}
-
-void Session::wait_for_descriptor() {
-  record_.backend.reset();
-  context_.deadlines.arm(*this, std::min(context_.loop.now() + kDescriptorRetry, record_.plan.deadline()));
+bool Session::start_attempt(const ConnectPlan::Attempt& chosen) {
+  const Attempt::Start started = attempt().start(chosen, backend_end_);
+  if (started == Attempt::Start::Failed) return false;
+  const TimePoint again_at = std::min(context_.loop.now() + kDescriptorRetry, record_.plan.deadline());
+  context_.deadlines.arm(*this, started == Attempt::Start::UnderWay ? chosen.give_up_at : again_at);
+  return true;
 }
 
 void Session::on_attempt_event(SocketEvents events) {
-  int error = take_error(record_.backend_socket.get());
-  // TCP's simultaneous open: towards a free port of this host the kernel may have picked that very port as
-  // ours.
-  if (error == 0 && is_connected_to_itself()) error = ECONNREFUSED;
-  if (error != 0) {
-    on_attempt_failed(error);
+  // The event may still be the last backend's, of the batch in which it failed us, and the next one may have
+  // to wait for a descriptor.
+  if (!record_.backend_socket) return;
+  if (const int error = attempt().take_error(); error != 0) {
+    attempt().fail(error);
     return connect_next();
   }
-  // The event may still be the last backend's, of the batch in which it failed us.
-  const bool is_connected = SocketAddress::peer_of(record_.backend_socket.get()) != SocketAddress();
-  if (events.writable && is_connected) on_established();
-}
-
-bool Session::is_connected_to_itself() const {
-  return SocketAddress::local_of(record_.backend_socket.get()) == service_.backend(*record_.backend).address;
-}
-
-void Session::on_attempt_failed(int error) {
-  record_.attempt_error = error;
-  // A fault of this host's is not the backend's.
-  if (!is_local_failure(error)) service_.counters().backends[*record_.backend].connect_failures.add();
-  if (context_.log.enabled(LogLevel::Debug)) {
-    context_.log.debug("connect failed", {{"service", service_.config().name},
-                                          {"backend", service_.backend(*record_.backend).name},
-                                          {"client", record_.client_address.to_string()},
-                                          {"error", std::generic_category().message(error)}});
-  }
-  if (error == ECONNREFUSED || error == ECONNRESET) {
-    context_.on_connect_refused({.service = record_.service, .backend = *record_.backend});
-  }
-  drop_attempt();
-}
-
-// A socket that was on its way to another process may have a copy there, until that has closed it: closing
-// ours takes it out of epoll only with the last one (epoll(7)), and its events would find a session that is
-// no more.
-void Session::close(Fd& socket) {
-  if (socket && record_.detached_at != TimePoint{}) context_.poller.remove(socket.get());
-  socket.reset();
-}
-
-void Session::drop_attempt() {
-  if (!record_.backend) return;
-  close(record_.backend_socket);
-  service_.load().backends[*record_.backend].fetch_sub(1, std::memory_order_relaxed);
+  if (events.writable && attempt().is_connected()) on_established();
 }
 
 void Session::on_established() {
+  ++context_.steps;
   const TimePoint now = context_.loop.now();
   record_.phase = SessionPhase::Relaying;
   record_.established_at = now;
@@ -366,7 +295,7 @@ void Session::redispatch(int error) {
   record_.to_backend.rewind();
   record_.to_client = Relay();
   // Not answering counts like not accepting: it is worth a check at once.
-  on_attempt_failed(error);
+  attempt().fail(error);
   connect_next();
 }
 
@@ -416,15 +345,17 @@ void Session::on_deadline(TimePoint now) {
       return;
     case SessionPhase::Connecting:
       if (record_.backend_socket) {
-        const int fd = record_.backend_socket.get();
-        if (SocketAddress::peer_of(fd) != SocketAddress()) return on_attempt_event({.writable = true});
-        const int error = take_error(fd);
-        on_attempt_failed(error != 0 ? error : ETIMEDOUT);
+        if (attempt().is_connected()) return on_attempt_event({.writable = true});
+        const int error = attempt().take_error();
+        attempt().fail(error != 0 ? error : ETIMEDOUT);
       }
       return connect_next();
     case SessionPhase::Relaying:
-      if (record_.last_activity_at + silence_limit().limit <= now) advance(Side::Client);
-      if (is_relaying() && record_.last_activity_at + silence_limit().limit <= now) advance(Side::Backend);
+      for (const Side side : {Side::Client, Side::Backend}) {
+        if (!is_relaying() || record_.last_activity_at + silence_limit().limit > now) continue;
+        advance(side);
+        if (is_relaying()) check_failure(side);  // for on_turn(), which will not find it waiting any more
+      }
       if (!is_relaying()) return;
       arm_relay_deadline();
       if (!is_armed() || deadline() > now) return;
@@ -441,13 +372,13 @@ void Session::end(EndReason reason) {
     set_orderly_close(record_.client.get());
     if (record_.backend_socket) set_orderly_close(record_.backend_socket.get());
   }
-  ++context_.attempts_and_ends;
+  ++context_.steps;
   ServiceCounters& counters = service_.counters();
   counters.closed[static_cast<std::size_t>(reason)].add();
   counters.duration.observe(now - record_.accepted_at);
   context_.deadlines.cancel(*this);
-  if (record_.backend_socket) drop_attempt();
-  close(record_.client);
+  if (record_.backend_socket) attempt().give_up();
+  context_.close(record_, record_.client);
   record_.backend_side.reset();
   service_.leave();
   record_.phase = SessionPhase::Ended;

@@ -6,33 +6,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <span>
 
-#include "lb/event/random.h"
-#include "lb/log/log.h"
-#include "lb/proxy/service.h"
-#include "lb/proxy/session_deadlines.h"
-#include "lb/proxy/session_poller.h"
-#include "lb/proxy/session_record.h"
+#include "lb/proxy/attempt.h"
 
 namespace vipward {
-
-// What a worker lends its sessions.
-struct SessionContext {
-  Loop& loop;
-  SessionPoller& poller;
-  SessionDeadlines& deadlines;
-  Random& random;
-  Log& log;
-  Relay::Means means;
-  std::function<void(Session&)> on_more_to_do;        // call on_turn() when it is its turn
-  std::function<void(Session&)> on_ended;             // the session's last words
-  std::function<void(BackendId)> on_connect_refused;  // worth a check at once
-  std::function<void(int error)> on_no_descriptors;   // EMFILE and the like
-  std::uint64_t moved_bytes = 0;                      // by all of them, ever
-  std::uint64_t attempts_and_ends = 0;                // the same
-};
 
 class Session : public DeadlineQueue::Entry {
  public:
@@ -72,14 +49,9 @@ class Session : public DeadlineQueue::Entry {
   void await_first_data();
   void on_first_data();
   void connect_next();
-  bool start_attempt(const ConnectPlan::Attempt& attempt);
-  Fd take_backend_side(int family);
-  void wait_for_descriptor();
+  Attempt attempt() { return {context_, service_, record_}; }
+  bool start_attempt(const ConnectPlan::Attempt& chosen);
   void on_attempt_event(SocketEvents events);
-  bool is_connected_to_itself() const;
-  void on_attempt_failed(int error);
-  void drop_attempt();
-  void close(Fd& socket);
   void on_established();
 
   int socket_of(SessionEnd::Side side) const;

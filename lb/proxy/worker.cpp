@@ -1,6 +1,7 @@
 #include "lb/proxy/worker.h"
 
 #include <algorithm>
+#include <mutex>
 #include <system_error>
 #include <utility>
 
@@ -18,7 +19,7 @@ constexpr std::chrono::milliseconds kQuiet{100};
 // What sessions that wait for their turn move in one turn of the loop, about.
 constexpr std::uint64_t kTurnBytes = std::uint64_t{512} * 1024;
 
-// What a small message, an attempt to connect or an end costs beside its bytes, as so many bytes: half a
+// What a small message or a step (SessionContext::steps) costs beside its bytes, as so many bytes: half a
 // batch of them is a turn's share.
 constexpr std::uint64_t kEventCost = 2 * SessionPoller::kTurnBytes / SessionPoller::kBatch;
 
@@ -47,7 +48,7 @@ Worker::Worker(Loop& loop, Log& log, const std::vector<ServiceConfig>& services,
       buffer_(kBufferBytes),
       pipe_(counters.spliced_bytes,
             [this](int error) {
-              log_.info("no pipe for splice(2), bulk streams are copied until there is one",
+              log_.info("no pipe or no splice(2), bulk streams are copied until it works",
                         {{"error", std::generic_category().message(error)}});
             }),
       services_(make_services(services, load, counters, log)),
@@ -85,10 +86,11 @@ Worker::~Worker() {
 
 std::uint64_t Worker::on_events(const SessionEnd& end, SocketEvents events) {
   const std::uint64_t bytes_before = context_.moved_bytes;
-  const std::uint64_t others_before = context_.attempts_and_ends;
+  const std::uint64_t steps_before = context_.steps;
   end.session->on_events(end.side, events);
   const std::uint64_t moved = context_.moved_bytes - bytes_before;
-  return moved == 0 && context_.attempts_and_ends == others_before ? 0 : moved + kEventCost;
+  const std::uint64_t steps = context_.steps - steps_before;
+  return moved + kEventCost * std::max<std::uint64_t>(steps, moved > 0 ? 1 : 0);
 }
 
 void Worker::open_acceptor(ServiceListener listener) {
@@ -161,6 +163,8 @@ void Worker::serve(std::vector<ServiceListener> listeners) {
 void Worker::stop_accepting() {
   acceptors_.clear();
   accept_again_.cancel();
+  accepting_paused_ = false;
+  if (is_short_) end_shortage();
 }
 
 std::vector<SessionRecord> Worker::detach_some(const DetachLimits& limits) {
@@ -225,20 +229,21 @@ std::uint32_t Worker::reset_on(std::span<const IpAddress> addresses) {
 }
 
 void Worker::stop() {
-  acceptors_.clear();
-  accept_again_.cancel();
+  stop_accepting();
   while (!sessions_.living().empty()) sessions_.living().back()->abort(EndReason::Stopping);
   bury_the_dead();
 }
 
 void Worker::pause_accepting(int error) {
+  if (acceptors_.empty()) return;
   if (!std::exchange(accepting_paused_, true)) {
     for (const auto& acceptor : acceptors_) acceptor->pause();
     accept_again_.arm_after(kAcceptRetry);
   }
   if (std::exchange(is_short_, true)) return;
   counters_.accepting.store(false, std::memory_order_relaxed);
-  if (load_.short_workers.fetch_add(1, std::memory_order_relaxed) > 0) return;
+  const std::lock_guard lock(load_.transitions);
+  if (++load_.short_workers > 1) return;
   log_.warn("accepting pauses, clients wait in the kernel's queue",
             {{"error", std::generic_category().message(error)},
              {"connections", load_.sessions.load(std::memory_order_relaxed)}});
@@ -266,9 +271,14 @@ void Worker::on_listener_drained() {
   const bool all =
       std::ranges::all_of(acceptors_, [](const auto& acceptor) { return acceptor->was_drained(); });
   if (!all) return;
+  end_shortage();
+}
+
+void Worker::end_shortage() {
   is_short_ = false;
   counters_.accepting.store(true, std::memory_order_relaxed);
-  if (load_.short_workers.fetch_sub(1, std::memory_order_relaxed) > 1) return;
+  const std::lock_guard lock(load_.transitions);
+  if (--load_.short_workers > 0 || acceptors_.empty()) return;
   log_.info("accepting goes on", {{"connections", load_.sessions.load(std::memory_order_relaxed)}});
 }
 

@@ -1,4 +1,4 @@
-// A worker: the sessions of the listeners it was given, on one loop. Workers share nothing but the counts of
+// A worker: the sessions of the listeners it was given, on one loop. Workers share nothing but what is in
 // ProxyLoad; what others want of a worker arrives through its loop's mailbox. The listening sockets are the
 // guardian's: it alone shuts them down. Owner: a WorkerThread, or a test; its loop's thread.
 #pragma once
@@ -89,6 +89,7 @@ class Worker {
   void resume_accepting();
   void look_again();
   void on_listener_drained();
+  void end_shortage();
   void on_session_ended(Session& session);
   void take_turn();
   void bury_the_dead();

@@ -103,7 +103,7 @@ TEST_CASE("a backend at another address: sessions of the old one drain, new ones
 
 TEST_CASE("balance and weight: for new sessions") {
   ServedFolder vipward;
-  // Each worker takes turns for itself, and two may choose in one instant: with one the numbers are exact.
+  // Two that choose in one instant may choose the same backend: with one worker the numbers are exact.
   vipward.write_config(vipward.config() + "workers: 1\n");
   vipward.must({"reload"});
   // Least connections would send whoever comes to the other one.

@@ -131,7 +131,7 @@ TEST_CASE("bytes that nobody has taken yet arrive once, in order, each way, and 
   const std::uint64_t sent_down = fill(ends.backend, down);
   REQUIRE(sent_up > 64 * 1024);
   REQUIRE(sent_down > 64 * 1024);
-  // The two directions were in bulk: some of it waits in pipes.
+  // The two directions were in bulk.
   REQUIRE(f.first.spliced_bytes() > 0);
   ends.client.finish();
   ends.backend.finish();

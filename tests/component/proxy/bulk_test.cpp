@@ -4,10 +4,10 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
-#include <future>
 #include <mutex>
 #include <thread>
 
+#include "tests/component/proxy/held_up.h"
 #include "tests/component/proxy/session_pair.h"
 
 namespace vipward::test {
@@ -174,26 +174,6 @@ TEST_CASE("a backend that does not read stops the client, in bounded memory, and
   auto [client, served] = open_session(proxy, backend);
   check_backpressure(proxy, client, served);
 }
-
-// Holds worker 0 up for as long as it lives, so that what happens meanwhile comes to it as one event.
-class HeldUp {
- public:
-  explicit HeldUp(ProxyUnderTest& proxy)
-      : thread_([this, &proxy] {
-          proxy.run_inside([this] {
-            entered_.set_value();
-            released_.get_future().wait();
-          });
-        }) {
-    entered_.get_future().wait();
-  }
-  ~HeldUp() { released_.set_value(); }
-
- private:
-  std::promise<void> entered_;
-  std::promise<void> released_;
-  std::jthread thread_;
-};
 
 TEST_CASE("a client that goes in bulk is noticed, although the backend takes no more of what it said") {
   Backend backend;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "tests/component/proxy/held_up.h"
 #include "tests/component/proxy/peer_process.h"
 #include "tests/component/proxy/session_pair.h"
 
@@ -229,6 +230,35 @@ TEST_CASE("no descriptor for a next attempt: it is made as soon as there is one"
   REQUIRE(served);
   CHECK(served.receive(5) == "hello");
   CHECK(proxy.backend(1).connect_failures == 0);
+}
+
+TEST_CASE("no descriptor for the next backend, and a late event of the last one's: it is counted once") {
+  Backend first;
+  Backend second;
+  ServiceConfig service = service_with({first.address(), second.address()});
+  service.balance = BalanceAlgorithm::RoundRobin;
+  ProxyUnderTest proxy(service);
+  Peer client = proxy.connect();
+  // As a TLS hello begins: another backend may be told.
+  REQUIRE(client.send("\x16 hello"));
+  Peer served = first.accept();
+  REQUIRE(served.receive(7) == "\x16 hello");
+  std::optional<FewDescriptors> few;
+  {
+    // What is read of the client meets a backend that is gone, whose own event stands behind it.
+    const HeldUp held_up(proxy);
+    REQUIRE(client.send(" and more"));
+    served.reset();
+    few.emplace(0);
+  }
+  REQUIRE(proxy.wait_logged("accepting pauses"));
+  few.reset();
+  served = second.accept();
+  REQUIRE(served);
+  CHECK(served.receive(16) == "\x16 hello and more");
+  CHECK(proxy.backend(0).connect_failures == 1);
+  CHECK(proxy.sessions_of(0) == 0);
+  CHECK(proxy.sessions_of(1) == 1);
 }
 
 TEST_CASE("no descriptor for a next attempt until connect.deadline: the client is reset") {

@@ -42,7 +42,7 @@ std::uint64_t most_in_one_turn(ProxyUnderTest& proxy, const std::function<void()
   return most;
 }
 
-TEST_CASE("a turn of the loop takes on no more than a batch, however many clients speak at once") {
+TEST_CASE("when all clients speak at once, a turn of the loop takes on a batch of them") {
   REQUIRE(Crowd::raise_descriptor_limit(2 * kSessions));
   // Its kernel answers for it.
   const Backend backend;

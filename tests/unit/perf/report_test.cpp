@@ -40,6 +40,21 @@ TEST_CASE("a figure without a ratio is compared with nobody") {
         std::string::npos);
 }
 
+TEST_CASE("beside another build of vipward there is a ratio, and nothing is judged but limits") {
+  Series series{.figure = {.key = "cpu", .title = "CPU", .unit = "us", .bar = 0.95},
+                .samples = {{"vipward", {10, 10}}, {"before", {8, 8}}}};
+  const Verdict verdict = verdict_of(series);
+  CHECK(verdict.best_peer == "before");
+  CHECK(verdict.ratio == doctest::Approx(1.25));
+  CHECK_FALSE(verdict.is_judged);
+  const std::string text = table("origin", {series});
+  CHECK(text.find("| nginx | before | ratio |") != std::string::npos);
+  CHECK(text.find("**1.25** 1.25-1.25 of before | ≤ 0.95 |  |\n") != std::string::npos);
+  series.figure.limit = 9;
+  CHECK(verdict_of(series).is_judged);
+  CHECK_FALSE(verdict_of(series).is_met);
+}
+
 TEST_CASE("without vipward nothing is judged") {
   const Series series{.figure = {.key = "cpu", .title = "CPU", .unit = "us", .bar = 0.95},
                       .samples = {{"nginx", {1}}}};
