@@ -53,7 +53,8 @@ class Started : public Contender {
 
 class Vipward : public Started {
  public:
-  Vipward(const std::vector<SocketAddress>& backends, const ContenderSettings& settings) {
+  Vipward(const std::vector<SocketAddress>& backends, const ContenderSettings& settings)
+      : source_(settings.binary.empty() ? VIPWARD_BINARY : settings.binary) {
     put_binary();
     std::string text = "services:\n  - name: api\n    listen: \"" + address_.to_string() +
                        "\"\n    access_log: false\n    health_check: {protocol: tcp}\n    backends:\n";
@@ -76,7 +77,7 @@ class Vipward : public Started {
   std::string binary() const { return folder_.file("vipward"); }
   // Another file under the same name, as a package manager does it.
   void put_binary() const {
-    std::filesystem::copy_file(VIPWARD_BINARY, binary() + ".new");
+    std::filesystem::copy_file(source_, binary() + ".new");
     std::filesystem::rename(binary() + ".new", binary());
   }
   void command(const std::string& what) {
@@ -84,6 +85,8 @@ class Vipward : public Started {
         test::run_command({binary(), what, "--control-socket", folder_.file("control.sock")});
     require(result.exit_code == 0, what + ": " + result.standard_error + process_->output_tail());
   }
+
+  std::string source_;
 };
 
 class Haproxy : public Started {

@@ -18,6 +18,7 @@ namespace vipward::perf {
 struct ContenderSettings {
   unsigned workers = 1;  // or threads
   bool splices = false;  // HAProxy's splice-auto
+  std::string binary;    // of vipward; empty: the one that was built together with this program
 };
 
 class Contender {

@@ -16,7 +16,8 @@ namespace vipward::perf {
 namespace {
 
 struct Options {
-  std::vector<std::string> contenders = kAll;
+  std::vector<std::string> contenders{};  // empty: all, or what tells of `before`
+  std::string before{};
   std::vector<std::string> works{};  // empty: all
   unsigned rounds = 15;
   double seconds = 3;
@@ -27,7 +28,7 @@ struct Options {
 
   bool is_whole() const {
     return works.empty() && rounds >= 15 && seconds >= 3 && idle_sessions >= 5000 && reconnecting >= 8000 &&
-           contenders.size() == kAll.size();
+           contenders == kAll;
   }
   bool wants(const Work& work) const {
     return works.empty() || std::ranges::find(works, work.key) != works.end();
@@ -57,11 +58,12 @@ std::vector<Series> measure(const Options& options) {
   const Effort effort{.time = std::chrono::milliseconds(static_cast<long>(options.seconds * 1000)),
                       .idle_sessions = options.idle_sessions,
                       .reconnecting = options.reconnecting};
-  Rig rig(options.contenders);
+  Rig rig(options.contenders, options.before);
   std::vector<Series> all;
   for (const Work& work : all_works(effort)) {
     if (!options.wants(work)) continue;
-    const auto contenders = common_of(options.contenders, work.contenders);
+    const auto contenders =
+        work.contenders.empty() ? options.contenders : common_of(options.contenders, work.contenders);
     const unsigned rounds = std::min(work.rounds, options.rounds);
     for (unsigned round = 0; round < rounds; ++round) {
       std::cerr << work.key << ", round " << round + 1 << " of " << rounds << ":";
@@ -124,9 +126,15 @@ int main(int argc, char** argv) {
                              "latency", "idle", "reconnect", "workers-2", "idle-cpu", "instructions"}));
   app.add_option("--contender", options.contenders, "only this one; may be repeated")
       ->check(CLI::IsMember(kAll));
+  app.add_option("--before", options.before,
+                 "another build's vipward, to be compared with, and not the peers")
+      ->check(CLI::ExistingFile);
   app.add_option("--output", options.output, "folder for the results; a whole run has one in perf/results");
   app.add_flag("--unjudged", options.unjudged, "a missed bar is told, and no failure");
   CLI11_PARSE(app, argc, argv);
+  if (options.contenders.empty())
+    options.contenders = options.before.empty() ? kAll : std::vector<std::string>{kDirect, "vipward"};
+  if (!options.before.empty()) options.contenders.emplace_back(kBefore);
   std::string command_line = "perf/run";
   for (int i = 1; i < argc; ++i) command_line += std::string(" ") + argv[i];
   try {

@@ -28,6 +28,13 @@ std::string cell(const Series& series, const std::string& contender) {
          short_number(spread.most);
 }
 
+std::vector<std::string> columns_of(const std::vector<Series>& all) {
+  std::vector<std::string> columns = kAll;
+  const auto has_before = [](const Series& series) { return series.samples.contains(kBefore); };
+  if (std::ranges::any_of(all, has_before)) columns.emplace_back(kBefore);
+  return columns;
+}
+
 std::string best_peer_of(const Series& series) {
   std::string best;
   double best_median = 0;
@@ -85,7 +92,7 @@ Verdict verdict_of(const Series& series) {
     verdict.is_judged = true;
     const Spread spread = spread_of(series.samples.at(kVipward));
     verdict.is_met = (figure.limits_worst ? spread.most : spread.median) <= *figure.limit;
-  } else if (figure.bar && !verdict.best_peer.empty()) {
+  } else if (figure.bar && !verdict.best_peer.empty() && verdict.best_peer != kBefore) {
     verdict.is_judged = true;
     verdict.is_met = figure.more_is_better ? verdict.ratio >= *figure.bar : verdict.ratio <= *figure.bar;
   }
@@ -101,7 +108,8 @@ std::string table(const std::string& origin, const std::vector<Series>& all) {
       "interval that holds it with 95 %; of a latency, what\ncomes on top of the direct one.\n\n";
   std::string line = "| |";
   std::string rule = "|---|";
-  for (const std::string& contender : kAll) {
+  const std::vector<std::string> columns = columns_of(all);
+  for (const std::string& contender : columns) {
     line += " " + contender + " |";
     rule += "---|";
   }
@@ -109,7 +117,7 @@ std::string table(const std::string& origin, const std::vector<Series>& all) {
   for (const Series& series : all) {
     const Verdict verdict = verdict_of(series);
     text += "| " + series.figure.title + ", " + series.figure.unit + " |";
-    for (const std::string& contender : kAll) text += " " + cell(series, contender) + " |";
+    for (const std::string& contender : columns) text += " " + cell(series, contender) + " |";
     text += " " + ratio_text(verdict) + " | " + bar_text(series.figure) + " | " +
             (!verdict.is_judged ? ""
              : verdict.is_met   ? "yes"
@@ -151,7 +159,7 @@ std::string chart(const Series& series) {
   constexpr double kStep = 28;
   double most = 0;
   std::vector<std::string> shown;
-  for (const std::string& contender : kAll) {
+  for (const std::string& contender : columns_of({series})) {
     const auto found = series.samples.find(contender);
     if (found == series.samples.end() || !counts(series.figure, contender)) continue;
     shown.push_back(contender);

@@ -1,6 +1,7 @@
 #include "perf/data_path/rig.h"
 
 #include <stdexcept>
+#include <utility>
 
 #include "tests/support/wait.h"
 
@@ -11,7 +12,7 @@ constexpr std::chrono::seconds kQuietLimit{30};
 
 }  // namespace
 
-Rig::Rig(const std::vector<std::string>& contenders) {
+Rig::Rig(const std::vector<std::string>& contenders, std::string before) : before_(std::move(before)) {
   for (const std::string& name : contenders) {
     if (name != kDirect) contenders_[name] = fresh(name);
   }
@@ -33,8 +34,13 @@ void Rig::wait_until_quiet() const {
 
 std::unique_ptr<Contender> Rig::fresh(const std::string& contender, unsigned workers) const {
   const bool splices = contender == "haproxy-splice";
-  return make_contender(splices ? "haproxy" : contender, {first_.address(), second_.address()},
-                        {.workers = workers, .splices = splices});
+  const std::string name = splices ? "haproxy" : contender == kBefore ? "vipward" : contender;
+  return make_contender(name, {first_.address(), second_.address()},
+                        {.workers = workers, .splices = splices, .binary = binary(contender)});
+}
+
+std::string Rig::binary(const std::string& contender) const {
+  return contender == kBefore ? before_ : VIPWARD_BINARY;
 }
 
 }  // namespace vipward::perf

@@ -15,15 +15,17 @@ namespace vipward::perf {
 
 // No relay at all: the clients speak to a backend.
 inline constexpr const char* kDirect = "direct";
+// Another build of vipward.
+inline constexpr const char* kBefore = "before";
 // Those that vipward is compared with.
-inline const std::vector<std::string> kPeers{"haproxy", "haproxy-splice", "nginx"};
-// In the order in which tables name them.
+inline const std::vector<std::string> kPeers{"haproxy", "haproxy-splice", "nginx", kBefore};
+// In the order in which tables name them; kBefore follows where there is one.
 inline const std::vector<std::string> kAll{kDirect, "floor", "vipward", "haproxy", "haproxy-splice", "nginx"};
 
 class Rig {
  public:
-  // Throws if one of them does not serve.
-  explicit Rig(const std::vector<std::string>& contenders);
+  // `before`: the binary of kBefore, if it is one of them. Throws if one of them does not serve.
+  Rig(const std::vector<std::string>& contenders, std::string before);
 
   const SocketAddress& target(const std::string& contender) const;
   // That it has had so far; zero of kDirect.
@@ -31,10 +33,13 @@ class Rig {
   // Until the backends have no connection, which is when no contender has a session. Throws if that does not
   // come about.
   void wait_until_quiet() const;
+  // Of vipward or kBefore.
+  std::string binary(const std::string& contender) const;
   // One more of it.
   std::unique_ptr<Contender> fresh(const std::string& contender, unsigned workers = 1) const;
 
  private:
+  std::string before_;
   ExchangeBackend first_;
   ExchangeBackend second_;
   std::map<std::string, std::unique_ptr<Contender>> contenders_;

@@ -16,7 +16,7 @@ namespace vipward::perf {
 namespace {
 
 // Of those that take the part of a peer here; splicing has nothing to do with sessions.
-const std::vector<std::string> kBalancers{"vipward", "haproxy", "nginx"};
+const std::vector<std::string> kBalancers{"vipward", "haproxy", "nginx", kBefore};
 
 // A vipward that idles does so little that it is watched for longer.
 constexpr int kIdleTurns = 3;
@@ -102,8 +102,8 @@ Work two_workers(const Effort& effort) {
 }
 
 // Percent of a core, of a vipward that has nothing to do but to be there.
-double measure_idle_cpu(const Effort& effort) {
-  const VipHolder holder;
+double measure_idle_cpu(const std::string& binary, const Effort& effort) {
+  const VipHolder holder(binary);
   const test::InsideNamespace here = holder.client().enter();
   const IdleClients clients(holder.address(), effort.idle_sessions);
   const auto start = std::chrono::steady_clock::now();
@@ -116,16 +116,17 @@ double measure_idle_cpu(const Effort& effort) {
 }
 
 Work idle_cpu(const Effort& effort) {
-  return {
-      .key = "idle-cpu",
-      .figures = {{.key = "idle-cpu",
-                   .title = "CPU with " + std::to_string(effort.idle_sessions) +
-                            " idle sessions, three backends, and the VIP held",
-                   .unit = "% of a core",
-                   .limit = 1}},
-      .measure = [=](Rig&, const std::string&) -> std::vector<double> { return {measure_idle_cpu(effort)}; },
-      .rounds = kSlowRounds,
-      .contenders = {"vipward"}};
+  return {.key = "idle-cpu",
+          .figures = {{.key = "idle-cpu",
+                       .title = "CPU with " + std::to_string(effort.idle_sessions) +
+                                " idle sessions, three backends, and the VIP held",
+                       .unit = "% of a core",
+                       .limit = 1}},
+          .measure = [=](Rig& rig, const std::string& contender) -> std::vector<double> {
+            return {measure_idle_cpu(rig.binary(contender), effort)};
+          },
+          .rounds = kSlowRounds,
+          .contenders = {"vipward", kBefore}};
 }
 
 }  // namespace

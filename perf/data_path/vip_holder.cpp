@@ -2,6 +2,7 @@
 
 #include <array>
 #include <stdexcept>
+#include <utility>
 
 #include "perf/contenders/process_family.h"
 #include "tests/support/test_pki.h"
@@ -21,7 +22,8 @@ constexpr std::array kMasters{11U, 12U, 13U};
 
 }  // namespace
 
-VipHolder::VipHolder() : holder_(net_.host("lb1", 21)), client_(net_.host("client", 50)) {
+VipHolder::VipHolder(std::string binary)
+    : binary_(std::move(binary)), holder_(net_.host("lb1", 21)), client_(net_.host("client", 50)) {
   const test::TestCa ca;
   test::CertificateRequest request;
   std::vector<test::Host> masters;
@@ -36,7 +38,7 @@ VipHolder::VipHolder() : holder_(net_.host("lb1", 21)), client_(net_.host("clien
   for (const test::Host& master : masters) add_backend(master);
   folder_.file("vipward.yaml", config());
   vipward_ = std::make_unique<test::Process>(
-      holder_.spawn({VIPWARD_BINARY, "run", "--config", folder_.file("vipward.yaml")}));
+      holder_.spawn({binary_, "run", "--config", folder_.file("vipward.yaml")}));
   if (!test::wait_until([this] { return is_healthy(); }, kStartLimit, 100ms))
     throw std::runtime_error("vipward does not hold the VIP with all backends ready:\n" + log());
 }
@@ -70,8 +72,7 @@ std::chrono::nanoseconds VipHolder::cpu_time() const {
 // The status of the command says whether all is well, and it is not before everything has been checked.
 bool VipHolder::is_healthy() const {
   return holder_.has_address(*IpAddress::parse(kVip)) &&
-         test::run_command({VIPWARD_BINARY, "status", "--control-socket", folder_.file("control.sock")})
-             .succeeded();
+         test::run_command({binary_, "status", "--control-socket", folder_.file("control.sock")}).succeeded();
 }
 
 void VipHolder::require_healthy(std::size_t sessions) const {

@@ -18,9 +18,9 @@ namespace vipward::perf {
 
 class VipHolder {
  public:
-  // Returns when it holds the VIP and all backends are ready. Throws std::runtime_error if it does not come
-  // to that.
-  VipHolder();
+  // Returns when it, this build of vipward, holds the VIP and all backends are ready. Throws
+  // std::runtime_error if it does not come to that.
+  explicit VipHolder(std::string binary);
 
   SocketAddress address() const;
   // From where clients come.
@@ -36,6 +36,7 @@ class VipHolder {
   bool is_healthy() const;
   std::string log() const;
 
+  std::string binary_;
   test::TempDir folder_;
   test::Network net_;
   test::Host holder_;

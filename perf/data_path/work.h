@@ -42,7 +42,7 @@ struct Work {
   // One value per figure; of kDirect those that are of no relay alone count.
   std::function<std::vector<double>(Rig&, const std::string& contender)> measure;
   unsigned rounds = std::numeric_limits<unsigned>::max();
-  std::vector<std::string> contenders = kAll;  // that have their turn
+  std::vector<std::string> contenders{};  // that have their turn; none: all
 };
 
 // In the order in which they build on each other: the rate of the paced one is half of what the best peer did
