@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <optional>
 
-#include "tests/component/proxy/held_up.h"
 #include "tests/component/proxy/peer_process.h"
 #include "tests/component/proxy/session_pair.h"
 
@@ -244,13 +243,12 @@ TEST_CASE("no descriptor for the next backend, and a late event of the last one'
   Peer served = first.accept();
   REQUIRE(served.receive(7) == "\x16 hello");
   std::optional<FewDescriptors> few;
-  {
-    // What is read of the client meets a backend that is gone, whose own event stands behind it.
-    const HeldUp held_up(proxy);
-    REQUIRE(client.send(" and more"));
+  // What is read of the client meets a backend that is gone, whose own event stands behind it.
+  proxy.run_inside([&] {
+    client.send(" and more");
     served.reset();
     few.emplace(0);
-  }
+  });
   REQUIRE(proxy.wait_logged("accepting pauses"));
   few.reset();
   served = second.accept();

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <functional>
 #include <future>
-#include <thread>
+#include <utility>
 
 #include "tests/component/proxy/crowd.h"
 
@@ -15,11 +15,10 @@ namespace {
 constexpr std::size_t kSessions = 1500;
 constexpr std::uint64_t kMostInOneTurn = SessionPoller::kBatch;
 
-// Holds the worker while `prepare` runs, and lets it go on; the most by which `count` grew in one turn of the
-// loop until it has grown by `total`. A task is run once per turn, and posts the next one.
+// Has `prepare` run by the worker, which sees nothing of it meanwhile; the most by which `count` grew in one
+// turn of the loop until it has grown by `total`. A task is run once per turn, and posts the next one.
 std::uint64_t most_in_one_turn(ProxyUnderTest& proxy, const std::function<void()>& prepare,
                                const std::function<std::uint64_t()>& count, std::uint64_t total) {
-  std::promise<void> prepared;
   std::promise<void> seen_all;
   const std::uint64_t target = count() + total;
   const TimePoint limit = Clock::now() + kPatience;
@@ -32,11 +31,9 @@ std::uint64_t most_in_one_turn(ProxyUnderTest& proxy, const std::function<void()
     proxy.run_soon(look);
   };
   proxy.run_soon([&] {
-    prepared.get_future().wait();
+    prepare();
     look();
   });
-  prepare();
-  prepared.set_value();
   seen_all.get_future().wait();
   CHECK(count() == target);
   return most;

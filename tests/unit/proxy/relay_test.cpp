@@ -11,49 +11,16 @@
 #include <string>
 #include <string_view>
 
-#include "lb/net/fd.h"
-#include "tests/unit/proxy/stream_ends.h"
+#include "tests/unit/proxy/relay_rig.h"
 
 namespace vipward {
 namespace {
 
-using test::is_ending;
 using test::read_all;
 using test::text;
 using test::write_some;
+using Fixture = test::RelayRig;
 using Status = Relay::Status;
-
-// Stream sockets with a small buffer: unix ones, so nothing happens behind the test's back.
-struct Pair {
-  Fd ours;
-  Fd theirs;
-  Pair() {
-    std::array<int, 2> fds{};
-    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds.data()) == 0);
-    ours.reset(fds[0]);
-    theirs.reset(fds[1]);
-    const int bytes = 8 * 1024;
-    for (const int fd : fds) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
-  }
-};
-
-struct Fixture {
-  static constexpr std::size_t kPlenty = 1 << 30;
-
-  Counter spliced;
-  Pipe pipe{spliced, [](int) {}};
-  Pair source;
-  Pair sink;
-  Relay relay;
-  std::array<std::byte, 4096> buffer{};
-
-  Status advance(std::size_t budget_bytes = kPlenty) { return advance_to(sink, budget_bytes); }
-  Status advance_to(Pair& other_sink, std::size_t budget_bytes = kPlenty) {
-    if (is_ending(source.ours.get())) relay.expect_end();
-    return relay.advance(source.ours.get(), other_sink.ours.get(), {.buffer = buffer, .pipe = pipe},
-                         {.copied_bytes = budget_bytes, .spliced_bytes = kPlenty});
-  }
-};
 
 TEST_CASE("what the source has is passed on, then the relay awaits more") {
   Fixture f;
@@ -216,135 +183,6 @@ TEST_CASE("a descriptor that is none fails instead of waiting") {
   CHECK(f.relay.advance(-1, f.sink.ours.get(), {.buffer = f.buffer, .pipe = f.pipe},
                         {.copied_bytes = 1000, .spliced_bytes = 1000}) == Status::SourceFailed);
   CHECK(f.relay.error() == EBADF);
-}
-
-std::string as_text(std::span<const std::byte> bytes) {
-  std::string result;
-  for (const std::byte byte : bytes) result += static_cast<char>(byte);
-  return result;
-}
-
-TEST_CASE("the opening is what was read so far, kept only if asked for and up to its limit") {
-  Fixture f;
-  REQUIRE(write_some(f.source.theirs.get(), "before") == 6);
-  f.advance();
-  CHECK(f.relay.opening().empty());
-
-  Fixture g;
-  g.relay.keep_opening(10);
-  REQUIRE(write_some(g.source.theirs.get(), "12345") == 5);
-  g.advance();
-  CHECK(as_text(g.relay.opening()) == "12345");
-  REQUIRE(write_some(g.source.theirs.get(), "67890") == 5);
-  g.advance();
-  CHECK(as_text(g.relay.opening()) == "1234567890");
-  SUBCASE("one byte more: none of it, and nothing again") {
-    REQUIRE(write_some(g.source.theirs.get(), "x") == 1);
-    g.advance();
-    CHECK(g.relay.opening().empty());
-    REQUIRE(write_some(g.source.theirs.get(), "y") == 1);
-    g.advance();
-    CHECK(g.relay.opening().empty());
-    CHECK(read_all(g.sink.theirs.get()) == "1234567890xy");
-  }
-  SUBCASE("forgotten: for good") {
-    g.relay.forget_opening();
-    CHECK(g.relay.opening().empty());
-    REQUIRE(write_some(g.source.theirs.get(), "y") == 1);
-    g.advance();
-    CHECK(g.relay.opening().empty());
-  }
-  SUBCASE("the end of the source makes it worthless") {
-    shutdown(g.source.theirs.get(), SHUT_WR);
-    CHECK(g.advance() == Status::Finished);
-    CHECK(g.relay.opening().empty());
-  }
-}
-
-TEST_CASE("after a rewind the next sink gets the opening first, then what comes, and so does the one after") {
-  Fixture f;
-  f.relay.keep_opening(100);
-  REQUIRE(write_some(f.source.theirs.get(), "hel") == 3);
-  f.advance();
-  for (const std::string_view more : {"lo", "", " again"}) {
-    f.relay.rewind();
-    CHECK(f.relay.bytes() == 0);
-    CHECK(f.relay.status() == Status::AwaitsSink);
-    const std::string expected = as_text(f.relay.opening()) + std::string(more);
-    REQUIRE(write_some(f.source.theirs.get(), more) == more.size());
-    Pair sink;
-    CHECK(f.advance_to(sink) == Status::AwaitsSource);
-    CHECK(read_all(sink.theirs.get()) == expected);
-    CHECK(f.relay.bytes() == expected.size());
-    CHECK(as_text(f.relay.opening()) == expected);
-  }
-}
-
-TEST_CASE("a rewind after a sink that failed forgets the failure, and what it took is said again") {
-  Fixture f;
-  f.relay.keep_opening(100);
-  REQUIRE(write_some(f.source.theirs.get(), "hel") == 3);
-  f.advance();
-  f.sink.theirs.reset();
-  REQUIRE(write_some(f.source.theirs.get(), "lo") == 2);
-  REQUIRE(f.advance() == Status::SinkFailed);
-  f.relay.rewind();
-  CHECK(f.relay.error() == 0);
-  Pair sink;
-  CHECK(f.advance_to(sink) == Status::AwaitsSource);
-  CHECK(read_all(sink.theirs.get()) == "hello");
-}
-
-TEST_CASE("a rewind while the sink is full: nothing is lost or doubled at the next one") {
-  Fixture f;
-  f.relay.keep_opening(1 << 20);
-  std::string sent;
-  while (f.relay.status() != Status::AwaitsSink) {
-    const std::string more = text(2000);
-    const std::size_t written = write_some(f.source.theirs.get(), more);
-    sent += more.substr(0, written);
-    f.advance();
-  }
-  f.relay.rewind();
-  Pair sink;
-  std::string received;
-  for (int i = 0; i < 1000 && f.relay.status() != Status::AwaitsSource; ++i) {
-    f.advance_to(sink);
-    received += read_all(sink.theirs.get());
-  }
-  CHECK((received == sent));
-}
-
-TEST_CASE("an end before the first byte is held back if asked for, until it is let pass") {
-  Fixture f;
-  f.relay.hold_empty_end();
-  CHECK(f.advance() == Status::AwaitsSource);
-  CHECK(f.relay.is_untouched());
-  shutdown(f.source.theirs.get(), SHUT_WR);
-  CHECK(f.advance() == Status::EndedEmpty);
-  CHECK(f.advance() == Status::EndedEmpty);
-  CHECK(f.relay.is_untouched());
-  bool ended = false;
-  CHECK(read_all(f.sink.theirs.get(), &ended).empty());
-  CHECK_FALSE(ended);
-  f.relay.pass_empty_end();
-  CHECK(f.advance() == Status::Finished);
-  CHECK_FALSE(f.relay.is_untouched());
-  read_all(f.sink.theirs.get(), &ended);
-  CHECK(ended);
-}
-
-TEST_CASE("an end after a byte is never held back") {
-  Fixture f;
-  f.relay.hold_empty_end();
-  REQUIRE(write_some(f.source.theirs.get(), "x") == 1);
-  SUBCASE("that came long before") {
-    CHECK(f.advance() == Status::AwaitsSource);
-    CHECK_FALSE(f.relay.is_untouched());
-  }
-  SUBCASE("that comes with it") {}
-  shutdown(f.source.theirs.get(), SHUT_WR);
-  CHECK(f.advance() == Status::Finished);
 }
 
 struct Salvage : Fixture {
