@@ -2,11 +2,13 @@
 
 #include <time.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <sstream>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "tests/support/process.h"
@@ -28,8 +30,17 @@ fs::path folder_of(pid_t pid) {
   return "/proc/" + std::to_string(pid);
 }
 
+// Nothing may look small because it may not be seen; a process that has gone has nothing.
+void refuse_if_hidden(const fs::path& path, int error) {
+  if (error == EACCES || error == EPERM)
+    throw std::system_error(error, std::generic_category(), path.string());
+}
+
 std::uint64_t pss_kib(pid_t pid) {
-  std::ifstream file(folder_of(pid) / "smaps_rollup");
+  const fs::path path = folder_of(pid) / "smaps_rollup";
+  errno = 0;
+  std::ifstream file(path);
+  if (!file) refuse_if_hidden(path, errno);
   for (std::string line; std::getline(file, line);) {
     if (line.starts_with("Pss:")) return std::stoull(line.substr(4));
   }
@@ -37,8 +48,10 @@ std::uint64_t pss_kib(pid_t pid) {
 }
 
 std::size_t descriptors_of(pid_t pid) {
+  const fs::path path = folder_of(pid) / "fd";
   std::error_code error;
-  const fs::directory_iterator all(folder_of(pid) / "fd", error);
+  const fs::directory_iterator all(path, error);
+  refuse_if_hidden(path, error.value());
   return error ? 0 : static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 

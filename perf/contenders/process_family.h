@@ -18,6 +18,7 @@ struct Footprint {
   std::uint64_t memory_kib = 0;  // Pss: what is shared counts in parts (proc(5), smaps_rollup)
   std::size_t descriptors = 0;
 };
+// Throws std::system_error if this process may not see one of them.
 Footprint footprint_of(pid_t root);
 
 // That they have had so far, user and system, also of threads that have ended.

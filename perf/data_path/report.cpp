@@ -36,6 +36,7 @@ std::vector<std::string> columns_of(const std::vector<Series>& all) {
 }
 
 std::string best_peer_of(const Series& series) {
+  if (series.samples.contains(kBefore)) return kBefore;
   std::string best;
   double best_median = 0;
   for (const std::string& peer : kPeers) {
@@ -50,7 +51,7 @@ std::string best_peer_of(const Series& series) {
   return best;
 }
 
-// Of each round, vipward's to the peer's.
+// Of each round that tells of both, vipward's to the peer's.
 std::vector<double> ratios_of(const Series& series, const std::string& peer) {
   const auto& ours = series.samples.at(kVipward);
   const auto& theirs = series.samples.at(peer);
@@ -59,7 +60,7 @@ std::vector<double> ratios_of(const Series& series, const std::string& peer) {
   std::vector<double> ratios;
   for (std::size_t i = 0; i < std::min(ours.size(), theirs.size()); ++i) {
     const double base = is_above ? direct->second.at(i) : 0;
-    ratios.push_back((ours[i] - base) / (theirs[i] - base));
+    if (ours[i] > base && theirs[i] > base) ratios.push_back((ours[i] - base) / (theirs[i] - base));
   }
   return ratios;
 }
@@ -70,10 +71,14 @@ std::string bar_text(const Figure& figure) {
   return std::string(figure.more_is_better ? "≥ " : "≤ ") + number(*figure.bar, 2);
 }
 
-std::string ratio_text(const Verdict& verdict) {
+std::string ratio_text(const Verdict& verdict, const Series& series) {
   if (verdict.best_peer.empty()) return "";
-  return "**" + number(verdict.ratio, 2) + "** " + number(verdict.interval.from, 2) + "-" +
-         number(verdict.interval.to, 2) + " of " + verdict.best_peer;
+  if (verdict.rounds == 0) return "no round tells of " + verdict.best_peer;
+  std::string text = "**" + number(verdict.ratio, 2) + "** " + number(verdict.interval.from, 2) + "-" +
+                     number(verdict.interval.to, 2) + " of " + verdict.best_peer;
+  if (verdict.rounds < series.samples.at(kVipward).size())
+    text += ", in " + std::to_string(verdict.rounds) + " rounds";
+  return text;
 }
 
 }  // namespace
@@ -83,8 +88,10 @@ Verdict verdict_of(const Series& series) {
   const Figure& figure = series.figure;
   if (!series.samples.contains(kVipward)) return verdict;
   if (figure.has_ratio) verdict.best_peer = best_peer_of(series);
-  if (!verdict.best_peer.empty()) {
-    const std::vector<double> ratios = ratios_of(series, verdict.best_peer);
+  const std::vector<double> ratios =
+      verdict.best_peer.empty() ? std::vector<double>() : ratios_of(series, verdict.best_peer);
+  if (!ratios.empty()) {
+    verdict.rounds = ratios.size();
     verdict.ratio = spread_of(ratios).median;
     verdict.interval = median_interval(ratios);
   }
@@ -92,11 +99,18 @@ Verdict verdict_of(const Series& series) {
     verdict.is_judged = true;
     const Spread spread = spread_of(series.samples.at(kVipward));
     verdict.is_met = (figure.limits_worst ? spread.most : spread.median) <= *figure.limit;
-  } else if (figure.bar && !verdict.best_peer.empty() && verdict.best_peer != kBefore) {
+  } else if (figure.bar && verdict.best_peer != kBefore &&
+             2 * verdict.rounds > series.samples.at(kVipward).size()) {
     verdict.is_judged = true;
     verdict.is_met = figure.more_is_better ? verdict.ratio >= *figure.bar : verdict.ratio <= *figure.bar;
   }
   return verdict;
+}
+
+bool passes(const Series& series) {
+  const Verdict verdict = verdict_of(series);
+  if (verdict.is_judged) return verdict.is_met;
+  return (!series.figure.bar && !series.figure.limit) || verdict.best_peer == kBefore;
 }
 
 std::string table(const std::string& origin, const std::vector<Series>& all) {
@@ -118,7 +132,7 @@ std::string table(const std::string& origin, const std::vector<Series>& all) {
     const Verdict verdict = verdict_of(series);
     text += "| " + series.figure.title + ", " + series.figure.unit + " |";
     for (const std::string& contender : columns) text += " " + cell(series, contender) + " |";
-    text += " " + ratio_text(verdict) + " | " + bar_text(series.figure) + " | " +
+    text += " " + ratio_text(verdict, series) + " | " + bar_text(series.figure) + " | " +
             (!verdict.is_judged ? ""
              : verdict.is_met   ? "yes"
                                 : "**no**") +
@@ -139,7 +153,7 @@ std::string json(const std::string& origin, const std::vector<Series>& all) {
     for (const auto& [contender, samples] : series.samples) {
       if (counts(series.figure, contender)) one["samples"][contender] = samples;
     }
-    if (!verdict.best_peer.empty()) {
+    if (verdict.rounds > 0) {
       one["best_peer"] = verdict.best_peer;
       one["ratio"] = {
           {"median", verdict.ratio}, {"from", verdict.interval.from}, {"to", verdict.interval.to}};

@@ -17,12 +17,18 @@ struct Series {
 
 struct Verdict {
   std::string best_peer;  // empty: none was measured, or the figure has no ratio
-  double ratio = 0;       // median of the rounds, each vipward's to that peer's
+  // In which both have a figure above zero: where direct takes as long as a relay, nothing is known of what
+  // the relay adds.
+  std::size_t rounds = 0;
+  double ratio = 0;  // median of them, each vipward's to that peer's
   Interval interval;
+  // A bar only with more than half of the rounds, and not beside another build of vipward.
   bool is_judged = false;
-  bool is_met = true;
+  bool is_met = false;
 };
 Verdict verdict_of(const Series& series);
+// Whether a run may end well: what has a bar or a limit has been judged, and met it.
+bool passes(const Series& series);
 
 // `origin`: provenance().
 std::string table(const std::string& origin, const std::vector<Series>& all);

@@ -3,9 +3,12 @@
 
 #include <doctest/doctest.h>
 #include <sys/epoll.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <system_error>
 #include <vector>
 
 #include "lb/net/fd.h"
@@ -14,6 +17,8 @@
 
 namespace vipward::perf {
 namespace {
+
+using namespace std::chrono_literals;
 
 TEST_CASE("what is watched is counted for each epoll descriptor") {
   const Fd busy(epoll_create1(EPOLL_CLOEXEC));
@@ -45,7 +50,35 @@ TEST_CASE("a family is the process with its children, and theirs") {
   const auto is_there = [&] { return footprint_of(getpid()).processes == alone.processes + 2; };
   CHECK(test::wait_until(is_there, test::Millis{10'000}));
   CHECK(footprint_of(child.pid()).processes == 2);
-  CHECK(family_cpu_time(getpid()) >= family_cpu_time(child.pid()));
+}
+
+TEST_CASE("what a child's child costs is in the family's time") {
+  // The shell itself only waits.
+  test::Process child({"sh", "-c", "timeout 20 sh -c 'while :; do :; done' & wait"});
+  CHECK(test::wait_until([&] { return family_cpu_time(child.pid()) > 200ms; }, test::Millis{20'000}));
+}
+
+TEST_CASE("what may not be seen is not taken for nothing") {
+  if (geteuid() != 0) {
+    MESSAGE("needs root, to be another user");
+    return;
+  }
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    constexpr uid_t kNobody = 65534;
+    if (setresuid(kNobody, kNobody, kNobody) != 0) _exit(2);
+    try {
+      footprint_of(getppid());
+    } catch (const std::system_error& error) {
+      _exit(error.code().value() == EACCES ? 0 : 3);
+    }
+    _exit(1);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
 }
 
 TEST_CASE("of a process that has gone nothing is told") {
