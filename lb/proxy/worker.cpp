@@ -278,7 +278,9 @@ void Worker::end_shortage() {
   is_short_ = false;
   counters_.accepting.store(true, std::memory_order_relaxed);
   const std::lock_guard lock(load_.transitions);
-  if (--load_.short_workers > 0 || acceptors_.empty()) return;
+  --load_.short_workers;
+  // Whoever takes no more clients does not go on.
+  if (load_.short_workers > 0 || acceptors_.empty()) return;
   log_.info("accepting goes on", {{"connections", load_.sessions.load(std::memory_order_relaxed)}});
 }
 

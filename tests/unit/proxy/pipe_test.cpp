@@ -8,6 +8,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -191,6 +192,40 @@ TEST_CASE("without descriptors there is no pipe, said once, until there are some
   CHECK(f.refusals == std::vector{EMFILE});
   for (int i = 0; i < 300; ++i) try_to_move();
   CHECK(sent == 5);
+}
+
+TEST_CASE("a refusal is said again only when splice(2) has worked for long") {
+  const int said = answer_of_child([] {
+    Fixture f;
+    TcpPair source;
+    TcpPair sink;
+    // So many moves that work, of a byte each; then as many tries as find out that it does not.
+    const auto work = [&](int moves) {
+      for (int i = 0; i < moves; ++i) {
+        test::write_some(source.theirs.get(), "x");
+        if (f.pipe.move(source.ours.get(), sink.ours.get(), 1, f.unsent).sent != 1) return false;
+        test::read_all(sink.theirs.get());
+      }
+      return true;
+    };
+    const auto be_refused = [&] {
+      // What cannot be spliced into: no socket, and no fault of one.
+      const Fd unfit(memfd_create("unfit", MFD_CLOEXEC));
+      fcntl(unfit.get(), F_SETFL, O_APPEND);
+      test::write_some(source.theirs.get(), "x");
+      f.pipe.move(source.ours.get(), unfit.get(), 1, f.unsent);
+      f.unsent.clear();
+      for (int i = 0; i < 100; ++i) f.pipe.move(source.ours.get(), sink.ours.get(), 1, f.unsent);
+    };
+    be_refused();
+    if (!work(100)) return 255;
+    be_refused();
+    if (f.refusals.size() != 1) return 254;
+    if (!work(10'000)) return 253;
+    be_refused();
+    return static_cast<int>(f.refusals.size());
+  });
+  CHECK(said == 2);
 }
 
 // In a child, as a user without privileges who has taken so many KiB of pipes already: how many KiB a
